@@ -1,0 +1,69 @@
+package main
+
+import (
+	"archive/zip"
+	"compress/flate"
+	"fmt"
+	"io"
+	"os"
+)
+
+// size is in bytes: of an executable, and of the zip file that holds nothing
+// else, which is what Lambda downloads.
+type size struct{ binary, zipped float64 }
+
+func measureSizes(built bootstraps) ([]row, error) {
+	var sizes [len(functions)]size
+	for f, path := range built {
+		var err error
+		if sizes[f], err = sizeOf(path); err != nil {
+			return nil, fmt.Errorf("measuring the size of %v: %w", function(f), err)
+		}
+	}
+	var rows []row
+	for _, m := range []struct {
+		what string
+		of   func(size) float64
+	}{
+		{"size of the binary", func(s size) float64 { return s.binary }},
+		{"size of the zip", func(s size) float64 { return s.zipped }},
+	} {
+		for _, pair := range comparisons {
+			this, that := sample{m.of(sizes[pair[0]])}, sample{m.of(sizes[pair[1]])}
+			rows = append(rows, compare(m.what, mebibytes, pair, this, that))
+		}
+	}
+	return rows, nil
+}
+
+func sizeOf(path string) (size, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return size{}, err
+	}
+	defer file.Close()
+
+	var zipped counter
+	archive := zip.NewWriter(&zipped)
+	archive.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestCompression) })
+	entry, err := archive.Create("bootstrap")
+	if err != nil {
+		return size{}, err
+	}
+	binary, err := io.Copy(entry, file)
+	if err != nil {
+		return size{}, err
+	}
+	if err := archive.Close(); err != nil {
+		return size{}, err
+	}
+	return size{float64(binary), float64(zipped)}, nil
+}
+
+// counter counts the bytes written to it.
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+)
+
+// sample is repeated measurements of one thing.
+type sample []float64
+
+// quantile is the value below which the fraction q of the measurements lies,
+// interpolated between neighbours.
+func (s sample) quantile(q float64) float64 {
+	if len(s) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(s))
+	at := q * float64(len(sorted)-1)
+	below := int(at)
+	above := min(below+1, len(sorted)-1)
+	return sorted[below] + (at-float64(below))*(sorted[above]-sorted[below])
+}
+
+func (s sample) median() float64 { return s.quantile(0.5) }
+
+// ratio is that of the medians.
+func (s sample) ratio(to sample) float64 { return s.median() / to.median() }
+
+// unit is what a measurement is shown in: so many of it make one of the
+// measurement's own unit.
+type unit struct {
+	name     string
+	perOne   float64
+	decimals int
+}
+
+var (
+	milliseconds = unit{" ms", 1e3, 2}
+	microseconds = unit{" µs", 1e6, 1}
+	mebibytes    = unit{" MiB", 1.0 / (1 << 20), 2}
+	pieces       = unit{"", 1, 0}
+)
+
+func (u unit) of(x float64) string { return fmt.Sprintf("%.*f", u.decimals, x*u.perOne) }
+
+// in shows the median and, in brackets, the quartiles if they differ.
+func (s sample) in(u unit) string {
+	low, middle, high := u.of(s.quantile(0.25)), u.of(s.median()), u.of(s.quantile(0.75))
+	if low == high {
+		return middle + u.name
+	}
+	return fmt.Sprintf("%s%s (%s to %s)", middle, u.name, low, high)
+}

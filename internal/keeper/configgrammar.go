@@ -1,0 +1,107 @@
+package keeper
+
+import (
+	"strings"
+	"time"
+
+	"github.com/wifmint/wifmint/pkg/supplier"
+)
+
+// What the strings of a config document look like. No regular expressions: they
+// would be compiled at every cold start. schema/config.schema.json says the same
+// in its patterns, and a test compares them.
+
+const (
+	digits  = "0123456789"
+	letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// consistsOf reports whether s is not empty and has only characters of set.
+func consistsOf(s, set string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune(set, r) })
+}
+
+func isTargetName(s string) bool {
+	return len(s) <= 64 && consistsOf(s, digits+letters+"._-") && consistsOf(s[:1], digits+letters)
+}
+
+// isSecret knows names and ARNs of secrets.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+func isSecret(s string) bool {
+	if isSecretName(s) {
+		return true
+	}
+	parts := strings.Split(s, ":")
+	if len(parts) != 7 {
+		return false
+	}
+	partition, region, account, name := parts[1], parts[3], parts[4], parts[6]
+	return parts[0] == "arn" && (partition == "aws" || strings.HasPrefix(partition, "aws-") && consistsOf(partition, letters+"-")) &&
+		parts[2] == "secretsmanager" && supplier.ValidRegion(region) && len(account) == 12 && consistsOf(account, digits) &&
+		parts[5] == "secret" && isSecretName(name)
+}
+
+func isSecretName(s string) bool {
+	return len(s) <= 512 && consistsOf(s, digits+letters+"/_+=.@-")
+}
+
+// splitSecret tells the region and account that an ARN names, "" for a name,
+// and the secret's name. The hyphen and six characters that AWS ends ARNs with
+// are taken off. An ARN that was cut short before them (AWS takes those too)
+// loses the end of a name such as "db-secret": AWS advises against such names.
+func splitSecret(s string) (owner, name string) {
+	parts := strings.Split(s, ":")
+	if len(parts) != 7 {
+		return "", s
+	}
+	owner, name = parts[3]+":"+parts[4], parts[6]
+	if cut := len(name) - len("-AbCdEf"); cut > 0 && name[cut] == '-' && consistsOf(name[cut+1:], digits+letters) {
+		name = name[:cut]
+	}
+	return owner, name
+}
+
+// isServiceAccount knows emails in the domains that all service accounts are in:
+// PROJECT.iam.gserviceaccount.com, developer.…, appspot.…, Google's own, and
+// those of other universes, which have a label more.
+func isServiceAccount(s string) bool {
+	local, domain, ok := strings.Cut(s, "@")
+	project, google := strings.CutSuffix(domain, ".gserviceaccount.com")
+	if !ok || !google || len(s) > 254 || !consistsOf(local, digits+letters+"._-") {
+		return false
+	}
+	for label := range strings.SplitSeq(project, ".") {
+		if !consistsOf(label, digits+letters+"-") {
+			return false
+		}
+	}
+	return true
+}
+
+// isScope knows https URLs and short names such as "openid". Several scopes in
+// one string, separated by spaces or commas, are none.
+func isScope(s string) bool {
+	if rest, ok := strings.CutPrefix(s, "https://"); ok {
+		return consistsOf(rest, digits+letters+"!#$%&'()*+-./:;<=>?@[]^_`{|}~") && consistsOf(rest[:1], digits+letters)
+	}
+	return consistsOf(s, digits+letters+"._-") && consistsOf(s[:1], digits+letters)
+}
+
+// isAudience takes visible ASCII: what an audience is, is between Google's
+// caller and the receiver.
+func isAudience(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// isLifetime knows whole seconds as Google's API writes durations, "3600s".
+func isLifetime(s string) bool {
+	number, ok := strings.CutSuffix(s, "s")
+	d := parseLifetime(s)
+	return ok && consistsOf(number, digits) && number[0] != '0' && minLifetime <= d && d <= maxLifetime
+}
+
+// parseLifetime reads what isLifetime accepts; zero for what is no duration.
+func parseLifetime(s string) time.Duration {
+	d, _ := time.ParseDuration(s)
+	return d
+}

@@ -1,0 +1,15 @@
+// Package keeper is what the functions share: the config document, the events,
+// when a token is due, a run over many targets, the report, logs and metrics;
+// a file for each.
+//
+// A run reads every target's secret, mints the due ones' tokens and stores
+// them. What is true of every run:
+//
+//   - No lock is taken. Two runs at once write a secret once (see
+//     tokenstore.Store.Write); the other ends superseded, which is no error.
+//   - A target fails alone, a panic included. The invocation fails after all
+//     targets were tried.
+//   - A run ends before its invocation does. What it had no time for is
+//     deferred, and the next tick takes it first.
+//   - No goroutine outlives it: Lambda freezes the process.
+package keeper

@@ -1,0 +1,227 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"github.com/wifmint/wifmint/pkg/secret"
+	"github.com/wifmint/wifmint/pkg/tokenstore"
+)
+
+const (
+	// concurrency is how many targets are worked on at once. At 50 ms a call it
+	// takes 5 to use up Secrets Manager's writes; 16 leaves room for slow ones.
+	concurrency = 16
+	// writesPerSecond is Secrets Manager's quota for PutSecretValue in an account.
+	writesPerSecond = 50
+)
+
+// Keeper keeps the tokens of one function's targets fresh.
+type Keeper struct {
+	// Function is "minter" or "rotator".
+	Function string
+	Config   *Config
+	// Owns tells the function's own targets.
+	Owns func(Target) bool
+	// Mint makes a token for a target. It is called concurrently and need not
+	// check anything about what is stored.
+	Mint  func(context.Context, Target) (MintedToken, error)
+	Store *tokenstore.Store
+	// Log gets one line a target and one an invocation; nil means none.
+	Log     *slog.Logger
+	Metrics *Metrics
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+
+	writes *rate.Limiter
+}
+
+// MintedToken is what Mint adds to a target's identity to make a stored token.
+type MintedToken struct {
+	Value  secret.Text
+	Expiry time.Time
+}
+
+// New completes a Keeper with defaults and what it keeps between invocations.
+func New(k Keeper) *Keeper {
+	if k.Log == nil {
+		k.Log = slog.New(slog.DiscardHandler)
+	}
+	if k.Now == nil {
+		k.Now = time.Now
+	}
+	k.writes = rate.NewLimiter(writesPerSecond, 1)
+	return &k
+}
+
+// job is one target of a run and what its secret held when the run began.
+type job struct {
+	index   int // in the report
+	target  Target
+	want    tokenstore.Token // identity only
+	current tokenstore.Current
+}
+
+// Run works through the targets that e asks for: reads them all, refreshes the
+// due ones, earliest expiry first, and stops in time to answer before ctx's
+// deadline. It fails with an *EventError when e asks for what is not there, and
+// with a *RunError, besides the report, when a target failed.
+func (k *Keeper) Run(ctx context.Context, e Event) (*Report, error) {
+	owned := make([]Target, 0, len(k.Config.Targets))
+	for _, t := range k.Config.Targets {
+		if k.Owns(t) {
+			owned = append(owned, t)
+		}
+	}
+	targets, err := e.Select(k.Function, owned, k.Config.Targets)
+	if err != nil {
+		return nil, err
+	}
+	began := k.Now()
+	b, cancel := newBudget(ctx)
+	defer cancel()
+
+	results := make([]Result, len(targets))
+	due := k.read(b.ctx, targets, results, e.Force)
+	var g errgroup.Group
+	g.SetLimit(concurrency)
+	for _, j := range due {
+		g.Go(func() error {
+			results[j.index] = k.refresh(b, j)
+			return nil
+		})
+	}
+	_ = g.Wait() // no job returns an error: results say what failed
+
+	report := newReport(k.Function, results)
+	k.logRun(ctx, e, report, k.Now().Sub(began))
+	if report.Summary.Failed > 0 {
+		return report, &RunError{report}
+	}
+	return report, nil
+}
+
+// budget is the time a run has. Work ends with ctx, which ends before the
+// invocation does; nothing is begun after lastStart.
+type budget struct {
+	ctx       context.Context
+	lastStart time.Time // zero: no deadline
+}
+
+// newBudget keeps a tenth of the time (2 s at most) for answering, and begins
+// no target in the last quarter (5 s at most) of what is left then: a target
+// that has no chance to end would only be minted in vain.
+func newBudget(ctx context.Context) (budget, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return budget{ctx: ctx}, func() {}
+	}
+	left := time.Until(deadline)
+	end := deadline.Add(-min(2*time.Second, left/10))
+	work, cancel := context.WithDeadline(ctx, end)
+	return budget{work, end.Add(-min(5*time.Second, left/4))}, cancel
+}
+
+func (b budget) spent() bool {
+	return b.ctx.Err() != nil || !b.lastStart.IsZero() && time.Now().After(b.lastStart)
+}
+
+// read reads the targets' secrets, settles those that are fresh or cannot be
+// read, and returns the others, earliest expiry first.
+func (k *Keeper) read(ctx context.Context, targets []Target, results []Result, force bool) []job {
+	ids := make([]string, len(targets))
+	for i, t := range targets {
+		ids[i] = t.Secret
+	}
+	var due []job
+	for i, read := range k.Store.ReadMany(ctx, ids) {
+		j := job{index: i, target: targets[i], want: k.Config.Identity(targets[i]), current: read.Current}
+		switch {
+		case read.Err != nil:
+			results[i] = k.settle(ctx, j, Failed, read.Err, 0)
+		case force || Due(j.target, j.want, j.current, k.Now()):
+			due = append(due, j)
+		default:
+			results[i] = k.settle(ctx, j, Fresh, nil, 0)
+		}
+	}
+	slices.SortStableFunc(due, func(a, b job) int { return a.goodUntil().Compare(b.goodUntil()) })
+	return due
+}
+
+// goodUntil is the expiry of a token that serves; zero when there is none.
+func (j job) goodUntil() time.Time {
+	if !j.current.Usable() || !j.current.Token.SameIdentity(j.want) {
+		return time.Time{}
+	}
+	return j.current.Token.Expiry
+}
+
+// refresh mints and stores one target's token. A panic is this target's failure
+// and nobody else's.
+func (k *Keeper) refresh(b budget, j job) (r Result) {
+	ctx := b.ctx
+	if b.spent() {
+		return k.settle(ctx, j, Deferred, nil, 0)
+	}
+	began := k.Now()
+	took := func() time.Duration { return max(k.Now().Sub(began), time.Nanosecond) }
+	defer func() {
+		if p := recover(); p != nil {
+			// The value may hold anything, a token included; the stack names functions only.
+			k.Log.LogAttrs(ctx, slog.LevelError, "panic", slog.String("target", j.target.Name), slog.String("stack", string(debug.Stack())))
+			r = k.settle(ctx, j, Failed, panicError(p), took())
+		}
+	}()
+	minted, err := k.Mint(ctx, j.target)
+	if err != nil {
+		return k.settle(ctx, j, Failed, err, took())
+	}
+	next := j.want
+	next.Value, next.Expiry, next.MintedAt = minted.Value, minted.Expiry.UTC().Truncate(time.Second), began.UTC().Truncate(time.Second)
+
+	if k.writes.Wait(ctx) != nil {
+		return k.settle(ctx, j, Deferred, nil, took())
+	}
+	due := func(c tokenstore.Current) bool { return Due(j.target, j.want, c, k.Now()) }
+	written, err := k.Store.Write(ctx, j.current, next, due)
+	if err != nil {
+		return k.settle(ctx, j, Failed, err, took())
+	}
+	j.current = written.Current
+	if written.Outcome == tokenstore.Superseded {
+		return k.settle(ctx, j, Superseded, nil, took())
+	}
+	return k.settle(ctx, j, Minted, nil, took())
+}
+
+// panicError describes a panic without its value, unless that is the runtime's own.
+func panicError(p any) error {
+	var re runtime.Error
+	if err, ok := p.(error); ok && errors.As(err, &re) {
+		return fmt.Errorf("panic: %w; this is a bug, and the log has the stack", re)
+	}
+	return fmt.Errorf("panic with a %T; this is a bug, and the log has the stack", p)
+}
+
+// settle makes a target's result, and its log line and metrics with it.
+func (k *Keeper) settle(ctx context.Context, j job, outcome Outcome, err error, took time.Duration) Result {
+	now := k.Now()
+	r := Result{Target: j.target.Name, Secret: j.target.Secret, Outcome: outcome}
+	r.holding(j.current, now)
+	if err != nil {
+		r.Error = failure(err)
+	}
+	k.logTarget(ctx, r, took)
+	k.Metrics.target(now, k.Function, r, took)
+	return r
+}

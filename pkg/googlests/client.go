@@ -1,0 +1,101 @@
+// Package googlests is a client of Google's Security Token Service, an RFC 8693
+// token exchange server.
+//
+// [Client.Exchange] trades a subject token, the proof of who one is elsewhere,
+// for a Google access token. The proof is made anew for every attempt, since a
+// signature goes stale while a retry waits. Nothing is cached here: keep the
+// [Token] until its Expiry.
+//
+// An answer is believed only after it was checked: what comes back without an
+// error has a token in it and an expiry in the future. What fails, fails with
+// an [*Error] that says whether to try again. No error and no token of this
+// package prints a secret.
+//
+// Do not use it with credentials of a service account key or a user: those are
+// other endpoints, which golang.org/x/oauth2 serves.
+package googlests
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/wifmint/wifmint/pkg/internal/googleapi"
+)
+
+// DefaultTokenURL is the global endpoint of the default universe.
+const DefaultTokenURL = "https://sts.googleapis.com/v1/token"
+
+// Client exchanges subject tokens for Google tokens. The zero value calls
+// DefaultTokenURL without client authentication. Safe for concurrent use.
+type Client struct {
+	// TokenURL is the token endpoint: https and one of the host forms of
+	// Google's STS. Zero means https://sts.UNIVERSE/v1/token.
+	TokenURL string
+	// UniverseDomain is what TokenURL's host must end in; zero means googleapis.com.
+	UniverseDomain string
+	// AllowAnyEndpoint switches the endpoint check off, http included. For
+	// tests and local runs: whoever answers gets a signed AWS identity.
+	AllowAnyEndpoint bool
+	// ClientAuth authenticates the caller as an OAuth client; zero means none.
+	ClientAuth ClientAuth
+	// HTTPClient lends its Transport and its Timeout to the calls. It is never
+	// changed; redirects are never followed and cookies never kept, whatever it
+	// says. Nil means a shared transport with keep-alive.
+	HTTPClient *http.Client
+	// AttemptTimeout bounds one attempt, the making of the subject token
+	// included; zero means 10 s.
+	AttemptTimeout time.Duration
+	// MaxAttempts counts the first try too; zero means 4, 1 means no retry.
+	MaxAttempts int
+	// APIClient is the x-goog-api-client header; zero means none.
+	APIClient string
+	// Now is the clock expiries are computed with; nil means time.Now.
+	Now func() time.Time
+}
+
+// tokenURL is TokenURL or the default of the universe.
+func (c *Client) tokenURL() string {
+	switch {
+	case c.TokenURL != "":
+		return c.TokenURL
+	case c.UniverseDomain != "":
+		return "https://sts." + c.UniverseDomain + "/v1/token"
+	}
+	return DefaultTokenURL
+}
+
+// endpoint parses one of Google STS's URLs and checks it.
+func (c *Client) endpoint(rawURL string) (*url.URL, error) {
+	return googleapi.ParseEndpoint(rawURL, "sts", c.UniverseDomain, c.AllowAnyEndpoint)
+}
+
+func (c *Client) caller() *googleapi.Caller {
+	return &googleapi.Caller{HTTPClient: c.HTTPClient, AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts}
+}
+
+// post makes the request that sends a form to an endpoint that was checked.
+func (c *Client) post(ctx context.Context, rawURL string, body form) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, rawURL, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	if c.APIClient != "" {
+		req.Header.Set("X-Goog-Api-Client", c.APIClient)
+	}
+	if authorization := c.ClientAuth.authorization(); authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	return req, nil
+}
+
+func (c *Client) now() time.Time {
+	if c.Now == nil {
+		return time.Now()
+	}
+	return c.Now()
+}

@@ -1,0 +1,75 @@
+package googlests
+
+import "github.com/wifmint/wifmint/pkg/internal/googleapi"
+
+// Error is an exchange that failed at Google, on the way there, or because the
+// answer is not one to trust. Both of Google's error shapes arrive as this. Its
+// texts are bounded, on one line, and show no secret that was sent: what Google
+// quotes of one is masked.
+type Error struct {
+	// Op is what was being done, such as "exchanging token".
+	Op string
+	// Host is where; empty if there is no valid endpoint.
+	Host string
+	// HTTPStatus is 0 when there was no answer.
+	HTTPStatus int
+	// Code is the OAuth error code, such as "invalid_grant", or Google's own
+	// status, such as "PERMISSION_DENIED". Made here:
+	//   - "invalid_endpoint" and "invalid_request": nothing was sent;
+	//   - "unreachable" and "timeout": there was no answer;
+	//   - "canceled": the context was;
+	//   - "redirected": the answer points elsewhere, where nothing was sent;
+	//   - "http_error": an error status in neither of Google's shapes;
+	//   - "invalid_response": a successful answer that is none to trust.
+	Code string
+	// Description is error_description or Google's message.
+	Description string
+	// URI is error_uri.
+	URI string
+	// Retryable tells whether the same exchange may succeed later.
+	Retryable bool
+	// Attempts counts the requests that were sent.
+	Attempts int
+	// Err is the cause below, if there is one: errors.Is finds
+	// context.Canceled and context.DeadlineExceeded through it.
+	Err error
+}
+
+// Error gives all of it on one line, such as "exchanging token at
+// sts.googleapis.com: invalid_grant: … (HTTP 400)".
+func (e *Error) Error() string {
+	text := e.Op
+	if e.Host != "" {
+		text += " at " + e.Host
+	}
+	told := googleapi.Error{HTTPStatus: e.HTTPStatus, Code: e.Code, Message: e.Description, URI: e.URI, Attempts: e.Attempts}
+	return text + ": " + told.Error()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// failure makes the errors of one operation.
+type failure struct{ op, host string }
+
+// because is a failure before anything was sent.
+func (f failure) because(code string, err error) *Error {
+	return &Error{Op: f.op, Host: f.host, Code: code, Description: err.Error(), Err: err}
+}
+
+// call is a call that failed: googleapi's error as an *Error, and any other,
+// which is SubjectToken's, as it is.
+func (f failure) call(err error) error {
+	e, ok := err.(*googleapi.Error)
+	if !ok {
+		return err
+	}
+	return &Error{
+		Op: f.op, Host: f.host, HTTPStatus: e.HTTPStatus, Code: e.Code, Description: e.Message,
+		URI: e.URI, Retryable: e.Retryable, Attempts: e.Attempts, Err: e.Err,
+	}
+}
+
+// answer is a successful answer that cannot be trusted.
+func (f failure) answer(status int, err error) *Error {
+	return &Error{Op: f.op, Host: f.host, HTTPStatus: status, Code: googleapi.CodeInvalidResponse, Description: err.Error()}
+}

@@ -1,0 +1,134 @@
+package googlests
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/wifmint/wifmint/pkg/internal/googleapi"
+	"github.com/wifmint/wifmint/pkg/secret"
+)
+
+const (
+	grantTypeTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+	tokenTypeAccessToken   = "urn:ietf:params:oauth:token-type:access_token"
+)
+
+// ExchangeRequest is the RFC 8693 request (section 2.1). Empty fields are left
+// out of the form.
+type ExchangeRequest struct {
+	// GrantType zero means "urn:ietf:params:oauth:grant-type:token-exchange".
+	GrantType string
+	// Audience is the provider's full resource name. Google requires it for
+	// every subject token that is not Google's own.
+	Audience string
+	// Scopes are joined by spaces.
+	Scopes []string
+	// RequestedTokenType zero means "urn:ietf:params:oauth:token-type:access_token".
+	RequestedTokenType string
+	// SubjectToken is called once for each attempt, so that a retried request
+	// is signed again. Its error ends the exchange and is returned as it is.
+	// Required.
+	SubjectToken func(context.Context) (secret.Text, error)
+	// SubjectTokenType is required, such as
+	// "urn:ietf:params:aws:token-type:aws4_request".
+	SubjectTokenType string
+	Resource         string
+	// ActorToken and ActorTokenType are both set or both empty.
+	ActorToken     secret.Text
+	ActorTokenType string
+	// Options is sent as JSON, such as {"userProject": "123"}.
+	Options map[string]any
+}
+
+// Exchange exchanges a subject token. It fails with the error of SubjectToken,
+// or with an *[Error].
+//
+// Connection errors and the statuses 408, 429, 500, 502, 503 and 504 are tried
+// again after a jittered wait, or what Retry-After asks, as long as ctx's
+// deadline leaves time for it; an answer that cannot be trusted is not, since
+// the server meant it.
+func (c *Client) Exchange(ctx context.Context, req ExchangeRequest) (Token, error) {
+	fail := failure{op: "exchanging token"}
+	endpoint, err := c.endpoint(c.tokenURL())
+	if err != nil {
+		return Token{}, fail.because("invalid_endpoint", err)
+	}
+	fail.host = endpoint.Host
+	if err := cmp.Or(req.check(), c.ClientAuth.check()); err != nil {
+		return Token{}, fail.because("invalid_request", err)
+	}
+	options, err := marshalOptions(req.Options)
+	if err != nil {
+		return Token{}, fail.because("invalid_request", err)
+	}
+	var sent time.Time
+	answer, err := c.caller().Call(ctx, func(ctx context.Context) (googleapi.Request, error) {
+		subject, err := req.SubjectToken(ctx)
+		if err != nil {
+			return googleapi.Request{}, err
+		}
+		if subject.IsZero() {
+			return googleapi.Request{}, fail.because("invalid_request", errors.New("SubjectToken returned an empty token and no error"))
+		}
+		sent = c.now()
+		r, err := c.post(ctx, c.tokenURL(), c.exchangeForm(req, options, subject))
+		return googleapi.Request{
+			Request: r,
+			Secrets: []secret.Text{subject, req.ActorToken, c.ClientAuth.Secret},
+			Public:  []string{req.Audience, req.Resource},
+		}, err
+	})
+	if err != nil {
+		return Token{}, fail.call(err)
+	}
+	token, err := readToken(answer.Body, req, sent, c.now())
+	if err != nil {
+		return Token{}, fail.answer(answer.Status, err)
+	}
+	return token, nil
+}
+
+// check tells what is missing.
+func (r ExchangeRequest) check() error {
+	switch {
+	case r.SubjectToken == nil:
+		return errors.New("SubjectToken is nil")
+	case r.SubjectTokenType == "":
+		return errors.New("SubjectTokenType is empty")
+	case r.ActorToken.IsZero() != (r.ActorTokenType == ""):
+		return errors.New("one of ActorToken and ActorTokenType is empty: set both or neither (RFC 8693, 2.1)")
+	}
+	return nil
+}
+
+func marshalOptions(options map[string]any) (string, error) {
+	if len(options) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(options)
+	if err != nil {
+		return "", fmt.Errorf("marshalling Options: %w", err)
+	}
+	return string(text), nil
+}
+
+func (c *Client) exchangeForm(req ExchangeRequest, options string, subject secret.Text) form {
+	f := make(form, 0, 1024+2*len(subject.Reveal()))
+	f.add("grant_type", cmp.Or(req.GrantType, grantTypeTokenExchange))
+	f.add("audience", req.Audience)
+	f.add("scope", strings.Join(req.Scopes, " "))
+	f.add("requested_token_type", cmp.Or(req.RequestedTokenType, tokenTypeAccessToken))
+	f.add("subject_token", subject.Reveal())
+	f.add("subject_token_type", req.SubjectTokenType)
+	f.add("resource", req.Resource)
+	f.add("actor_token", req.ActorToken.Reveal())
+	f.add("actor_token_type", req.ActorTokenType)
+	f.add("options", options)
+	c.ClientAuth.addTo(&f)
+	return f
+}

@@ -1,0 +1,34 @@
+package googlests
+
+// form is an application/x-www-form-urlencoded body under construction. Unlike
+// url.Values it needs no map, no sorting and no copy of every escaped value.
+type form []byte
+
+// add appends a field, unless its value is empty.
+func (f *form) add(name, value string) {
+	if value == "" {
+		return
+	}
+	if len(*f) > 0 {
+		*f = append(*f, '&')
+	}
+	*f = append(*f, name...)
+	*f = append(*f, '=')
+	*f = appendEscaped(*f, value)
+}
+
+// appendEscaped appends what url.QueryEscape returns.
+func appendEscaped(b []byte, s string) []byte {
+	const hex = "0123456789ABCDEF"
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == '~':
+			b = append(b, c)
+		case c == ' ':
+			b = append(b, '+')
+		default:
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return b
+}

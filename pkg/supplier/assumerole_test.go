@@ -1,0 +1,455 @@
+package supplier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wifmint/wifmint/pkg/secret"
+)
+
+const (
+	testRole   = "arn:aws:iam::123456789012:role/deploy/web"
+	assumedKey = "ASIAASSUMEDEXAMPLE"
+)
+
+func assumed(expires time.Time) string {
+	return fmt.Sprintf(`<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+<AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken><Expiration>%s</Expiration>
+</Credentials></AssumeRoleResult></AssumeRoleResponse>`, assumedKey, plantedKey, plantedToken, expires.UTC().Format(time.RFC3339))
+}
+
+func stsError(code, message string) string {
+	return fmt.Sprintf(`<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>r</RequestId></ErrorResponse>`, code, message)
+}
+
+// hourly is AWS STS as it answers in good times.
+func hourly() *wire {
+	return &wire{answer: func(r *http.Request) (*http.Response, error) {
+		return respond(r, http.StatusOK, assumed(time.Now().Add(time.Hour))), nil
+	}}
+}
+
+func baseKeys() custom { return custom{creds: testKeys(), region: "eu-west-1"} }
+
+func wantAssumed(t *testing.T, creds AwsSecurityCredentials, err error) {
+	t.Helper()
+	if err != nil || creds.AccessKeyID != assumedKey || creds.SecretAccessKey.Reveal() != plantedKey || creds.SessionToken.Reveal() != plantedToken {
+		t.Fatalf("got %v, %v", creds, err)
+	}
+}
+
+func TestAssumeRoleRequest(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		role                  *AssumeRole
+		url, session, signing string
+	}{
+		"by default":       {&AssumeRole{}, "POST https://sts.eu-west-1.amazonaws.com/", "wifmint", "/eu-west-1/sts/"},
+		"as the file says": {&AssumeRole{Region: "us-east-1", SessionName: "ci@main"}, "POST https://sts.us-east-1.amazonaws.com/", "ci@main", "/us-east-1/sts/"},
+		"China":            {&AssumeRole{Region: "cn-north-1"}, "POST https://sts.cn-north-1.amazonaws.com.cn/", "wifmint", "/cn-north-1/sts/"},
+		"another endpoint": {&AssumeRole{BaseEndpoint: "http://127.0.0.1:9/aws-sts"}, "POST http://127.0.0.1:9/aws-sts/", "wifmint", "/eu-west-1/sts/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var form url.Values
+			w := hourly()
+			sts := w.answer
+			w.answer = func(r *http.Request) (*http.Response, error) {
+				body, _ := io.ReadAll(r.Body)
+				form, _ = url.ParseQuery(string(body))
+				return sts(r)
+			}
+			role := tc.role
+			role.Base, role.RoleARN, role.HTTPClient = baseKeys(), testRole, w.client()
+			creds, err := role.AwsSecurityCredentials(t.Context(), SupplierContext{})
+			wantAssumed(t, creds, err)
+			if got := w.calls(); len(got) != 1 || strings.TrimSuffix(got[0], "/") != strings.TrimSuffix(tc.url, "/") {
+				t.Errorf("requests %s, want %s", got, tc.url)
+			}
+			if form.Get("Action") != "AssumeRole" || form.Get("RoleArn") != testRole || form.Get("RoleSessionName") != tc.session {
+				t.Errorf("form %v", form)
+			}
+			if auth := w.last.Get("Authorization"); !strings.Contains(auth, "Credential="+testKeyID+"/") || !strings.Contains(auth, tc.signing) {
+				t.Errorf("signed %s", auth)
+			}
+			if w.last.Get("X-Amz-Security-Token") != plantedToken {
+				t.Error("Base's session token is not sent")
+			}
+		})
+	}
+}
+
+func TestAssumeRoleRegionIsItsOwnElseBases(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ own, want string }{{"us-gov-east-1", "us-gov-east-1"}, {"", "eu-west-1"}} {
+		got, err := (&AssumeRole{Base: baseKeys(), Region: tc.own}).AwsRegion(t.Context(), SupplierContext{})
+		if got != tc.want || err != nil {
+			t.Errorf("got %q, %v; want %q", got, err, tc.want)
+		}
+	}
+	_, err := (&AssumeRole{Base: baseKeys(), Region: "us-west-2-lax-1a"}).AwsRegion(t.Context(), SupplierContext{})
+	wantError(t, err, "assume-role", "AssumeRole.Region")
+	_, err = (&AssumeRole{}).AwsRegion(t.Context(), SupplierContext{})
+	wantError(t, err, "supplier", "nil")
+}
+
+func TestAssumeRoleAsksAgainFiveMinutesBeforeTheSessionEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, baseAsked := hourly(), 0
+		base := baseKeys()
+		base.asked = &baseAsked
+		role := &AssumeRole{Base: base, RoleARN: testRole, HTTPClient: w.client()}
+		for _, step := range []struct {
+			after time.Duration
+			calls int
+		}{{0, 1}, {54 * time.Minute, 1}, {59 * time.Second, 1}, {time.Second, 2}, {54 * time.Minute, 2}} {
+			time.Sleep(step.after)
+			creds, err := role.AwsSecurityCredentials(t.Context(), SupplierContext{})
+			wantAssumed(t, creds, err)
+			if len(w.calls()) != step.calls {
+				t.Errorf("after %v: %d calls, want %d", step.after, len(w.calls()), step.calls)
+			}
+		}
+		if baseAsked != 5 {
+			t.Errorf("Base was asked %d times, want 5: at every call", baseAsked)
+		}
+	})
+}
+
+func TestAssumeRoleKeepsASessionForEachBase(t *testing.T) {
+	t.Parallel()
+	w := hourly()
+	base := &rotating{}
+	role := &AssumeRole{Base: base, RoleARN: testRole, HTTPClient: w.client()}
+	other := testKeys()
+	other.SessionToken = secret.New("another session of the same key id"[:7])
+	for _, step := range []struct {
+		keys  AwsSecurityCredentials
+		calls int
+	}{{testKeys(), 1}, {testKeys(), 1}, {other, 2}, {testKeys(), 2}, {other, 2}} {
+		base.keys = step.keys
+		if _, err := role.AwsSecurityCredentials(t.Context(), SupplierContext{}); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.calls()) != step.calls {
+			t.Errorf("%d calls, want %d", len(w.calls()), step.calls)
+		}
+	}
+}
+
+type rotating struct{ keys AwsSecurityCredentials }
+
+func (r *rotating) AwsSecurityCredentials(context.Context, SupplierContext) (AwsSecurityCredentials, error) {
+	return r.keys, nil
+}
+func (r *rotating) AwsRegion(context.Context, SupplierContext) (string, error) {
+	return "eu-west-1", nil
+}
+
+func TestAssumeRoleForgetsSessionsThatEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		base := &rotating{}
+		role := &AssumeRole{Base: base, RoleARN: testRole, HTTPClient: hourly().client()}
+		for i := range 50 {
+			base.keys = AwsSecurityCredentials{AccessKeyID: fmt.Sprintf("ASIA%d", i), SecretAccessKey: secret.New(plantedKey)}
+			if _, err := role.AwsSecurityCredentials(t.Context(), SupplierContext{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(30 * time.Minute)
+		}
+		if len(role.sessions) > 2 {
+			t.Errorf("%d sessions are kept", len(role.sessions))
+		}
+	})
+}
+
+func TestManyCallersShareOneAssumeRole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := hourly()
+		sts := w.answer
+		w.answer = func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-time.After(time.Second):
+				return sts(r)
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		}
+		role := &AssumeRole{Base: baseKeys(), RoleARN: testRole, HTTPClient: w.client()}
+		var all sync.WaitGroup
+		for i := range 50 {
+			synctest.Wait() // the first, who is patient, is the one to ask
+			all.Go(func() {
+				ctx := t.Context()
+				if i%2 == 1 { // these have less time than STS takes, and get no more
+					var cancel func()
+					ctx, cancel = context.WithTimeout(ctx, time.Second/2)
+					defer cancel()
+				}
+				start := time.Now()
+				creds, err := role.AwsSecurityCredentials(ctx, SupplierContext{})
+				switch {
+				case i%2 == 0:
+					wantAssumed(t, creds, err)
+				case !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second/2:
+					t.Errorf("after %v: %v", time.Since(start), err)
+				}
+			})
+		}
+		all.Wait()
+		if n := len(w.calls()); n != 1 {
+			t.Errorf("%d calls, want 1", n)
+		}
+	})
+}
+
+func TestACallerThatGivesUpTakesNobodyAlong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		w := hourly()
+		sts := w.answer
+		w.answer = func(r *http.Request) (*http.Response, error) {
+			if n++; n == 1 {
+				return hangs().answer(r)
+			}
+			return sts(r)
+		}
+		role := &AssumeRole{Base: baseKeys(), RoleARN: testRole, HTTPClient: w.client()}
+		impatient, cancel := context.WithCancel(t.Context())
+		var both sync.WaitGroup
+		both.Go(func() {
+			_, err := role.AwsSecurityCredentials(impatient, SupplierContext{})
+			if e := wantError(t, err, "assume-role", "gave up"); !e.Retryable || !errors.Is(err, context.Canceled) {
+				t.Errorf("retryable %v, %v", e.Retryable, err)
+			}
+		})
+		synctest.Wait()
+		both.Go(func() {
+			creds, err := role.AwsSecurityCredentials(t.Context(), SupplierContext{})
+			wantAssumed(t, creds, err)
+		})
+		synctest.Wait()
+		cancel()
+		both.Wait()
+	})
+}
+
+func TestWhoWaitsSharesTheRefusal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			return respond(r, http.StatusForbidden, stsError("AccessDenied", "no")), nil
+		}}
+		role := &AssumeRole{Base: baseKeys(), RoleARN: testRole, HTTPClient: w.client()}
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				_, err := role.AwsSecurityCredentials(t.Context(), SupplierContext{})
+				wantError(t, err, "assume-role", "AccessDenied")
+			})
+		}
+		all.Wait()
+		if n := len(w.calls()); n != 1 {
+			t.Errorf("%d calls, want 1", n)
+		}
+		_, _ = role.AwsSecurityCredentials(t.Context(), SupplierContext{})
+		if n := len(w.calls()); n != 2 {
+			t.Errorf("%d calls: a refusal must not be kept", n)
+		}
+	})
+}
+
+func TestAPanicLeavesNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := hourly()
+		var answered atomic.Bool
+		sts := w.answer
+		w.answer = func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			answered.Store(true)
+			return sts(r)
+		}
+		role := &AssumeRole{Base: baseKeys(), RoleARN: testRole, HTTPClient: w.client(), Now: func() time.Time {
+			if answered.Load() {
+				panic("in the caller's clock")
+			}
+			return time.Now()
+		}}
+		var both sync.WaitGroup
+		both.Go(func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic was swallowed")
+				}
+			}()
+			_, _ = role.AwsSecurityCredentials(t.Context(), SupplierContext{})
+		})
+		synctest.Wait()
+		both.Go(func() {
+			_, err := role.AwsSecurityCredentials(t.Context(), SupplierContext{})
+			wantError(t, err, "assume-role", "panicked")
+		})
+		both.Wait()
+	})
+}
+
+func TestAssumeRoleAnswersThatAreNone(t *testing.T) {
+	t.Parallel()
+	good := assumed(time.Date(2026, 1, 2, 4, 4, 5, 0, time.UTC))
+	canonical := "The request signature we calculated does not match.\n\nThe Canonical String was 'POST\nx-amz-security-token:" + plantedToken + "'"
+	for name, tc := range map[string]struct {
+		status    int
+		body      string
+		says      string
+		retryable bool
+	}{
+		"denied":                       {403, stsError("AccessDenied", "User: x is not authorized to perform: sts:AssumeRole"), testRole + ": AccessDenied: User: x is not authorized", false},
+		"a signature quoted in full":   {403, stsError("SignatureDoesNotMatch", canonical), "SignatureDoesNotMatch: The request signature we calculated does not match.", false},
+		"a token quoted on one line":   {403, stsError("InvalidClientTokenId", "token "+plantedToken+" of "+plantedKey), "token sha256:", false},
+		"a base session that ended":    {403, stsError("ExpiredTokenException", "expired"), "ExpiredTokenException", false},
+		"throttled":                    {400, stsError("Throttling", "Rate exceeded"), "Throttling", true},
+		"broken":                       {500, stsError("InternalFailure", "oops"), "InternalFailure", true},
+		"broken without words":         {503, "", "the endpoint answered 503", true},
+		"a busy proxy":                 {429, "<html>busy</html>", "the endpoint answered 429", true},
+		"HTML":                         {200, "<html><body>Sign in</body></html>", "the endpoint answered 200", false},
+		"not even XML":                 {200, "sign in " + plantedKey, "AWS STS answered without", false},
+		"nothing":                      {200, "", "AWS STS answered without credentials", false},
+		"cut off":                      {200, good[:200], "", false},
+		"a redirect":                   {302, "", "the endpoint answered 302", false},
+		"no secret key":                {200, strings.Replace(good, plantedKey, "", 1), "secret access key is empty", false},
+		"no session token":             {200, strings.Replace(good, plantedToken, "", 1), "without a session token", false},
+		"expired":                      {200, assumed(testNow()), "have expired", false},
+		"no expiry":                    {200, strings.Replace(good, "2026-01-02T04:04:05Z", "", 1), "", false},
+		"a body that does not end":     {200, good[:100] + strings.Repeat(" ", 2*maxAnswer) + good[100:], "", false},
+		"an error that does not parse": {400, "<html>" + plantedKey + "</html>", "the endpoint answered 400", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				role := &AssumeRole{Base: baseKeys(), RoleARN: testRole, HTTPClient: says(tc.status, tc.body).client(), Now: testNow}
+				creds, err := role.AwsSecurityCredentials(t.Context(), SupplierContext{})
+				if e := wantError(t, err, "assume-role", tc.says); e.Retryable != tc.retryable {
+					t.Errorf("retryable is %v: %v", e.Retryable, err)
+				}
+				if creds != (AwsSecurityCredentials{}) {
+					t.Error("credentials beside an error")
+				}
+				if strings.Contains(err.Error(), "\n") {
+					t.Errorf("more than one line: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestAssumeRoleIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		role := &AssumeRole{Base: baseKeys(), RoleARN: testRole, HTTPClient: hangs().client()}
+		_, err := role.AwsSecurityCredentials(t.Context(), SupplierContext{})
+		if e := wantError(t, err, "assume-role"); !e.Retryable {
+			t.Errorf("not retryable: %v", err)
+		}
+		if took := time.Since(start); took > 15*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		w := &wire{answer: func(*http.Request) (*http.Response, error) {
+			n++
+			return nil, errors.New("connection refused")
+		}}
+		_, err := (&AssumeRole{Base: baseKeys(), RoleARN: testRole, HTTPClient: w.client()}).AwsSecurityCredentials(t.Context(), SupplierContext{})
+		if e := wantError(t, err, "assume-role", "connection refused"); !e.Retryable || n != 3 {
+			t.Errorf("retryable %v after %d attempts: %v", e.Retryable, n, err)
+		}
+	})
+}
+
+func TestAssumeRoleWithoutWhatItNeedsMakesNoCall(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		role   *AssumeRole
+		source string
+		says   string
+	}{
+		"no role":             {&AssumeRole{Base: baseKeys()}, "assume-role", "RoleARN"},
+		"a user's ARN":        {&AssumeRole{Base: baseKeys(), RoleARN: "arn:aws:iam::123456789012:user/u"}, "assume-role", "RoleARN"},
+		"a bad session name":  {&AssumeRole{Base: baseKeys(), RoleARN: testRole, SessionName: "a b"}, "assume-role", "SessionName"},
+		"a bad region":        {&AssumeRole{Base: baseKeys(), RoleARN: testRole, Region: "evil.example"}, "assume-role", "Region"},
+		"no base":             {&AssumeRole{RoleARN: testRole}, "supplier", "nil"},
+		"a base with nothing": {&AssumeRole{Base: custom{region: "eu-west-1"}, RoleARN: testRole}, "supplier", "empty"},
+		"no region anywhere":  {&AssumeRole{Base: custom{creds: testKeys()}, RoleARN: testRole}, "supplier", "an empty region"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			role := tc.role
+			role.HTTPClient = noCalls(t)
+			_, err := role.AwsSecurityCredentials(t.Context(), SupplierContext{})
+			wantError(t, err, tc.source, tc.says)
+		})
+	}
+}
+
+func TestRoleARNs(t *testing.T) {
+	t.Parallel()
+	for arn, want := range map[string]bool{
+		"arn:aws:iam::123456789012:role/web":            true,
+		"arn:aws:iam::123456789012:role/a/b-c/web":      true,
+		"arn:aws-cn:iam::123456789012:role/web":         true,
+		"arn:aws-us-gov:iam::123456789012:role/web":     true,
+		"arn:aws-iso-b:iam::123456789012:role/w+=,.@-_": true,
+		"arn:aws-eusc:iam::123456789012:role/web":       true,
+		"":                                   false,
+		"web":                                false,
+		"arn:aws:iam::12345678901:role/web":  false,
+		"arn:aws:iam::1234567890ab:role/web": false,
+		"arn:aws:iam:eu-west-1:123456789012:role/web":  false,
+		"arn:aws:sts::123456789012:assumed-role/web/s": false,
+		"arn:aws:iam::123456789012:user/web":           false,
+		"arn:aws:iam::123456789012:role/":              false,
+		"arn:aws:iam::123456789012:role/a b":           false,
+		"arn:aws:iam::123456789012:role/web\n":         false,
+		"arn:aws:iam::123456789012:role/ü":             false,
+		"arn:gcp:iam::123456789012:role/web":           false,
+		"arn:aws-:iam::123456789012:role/web":          false,
+		"arn:AWS:iam::123456789012:role/web":           false,
+		" arn:aws:iam::123456789012:role/web":          false,
+		"arn:aws:iam::123456789012:role/web:x":         false,
+		testRole + strings.Repeat("x", 65):             false,
+	} {
+		if got := ValidRoleARN(arn); got != want {
+			t.Errorf("ValidRoleARN(%q) = %v", arn, got)
+		}
+	}
+}
+
+func TestSessionNames(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"wifmint": true, "ab": true, "a_b+c=d,e.f@g-h": true, strings.Repeat("x", 64): true,
+		"": false, "a": false, "a b": false, "a/b": false, "ü1": false, "ab\n": false, strings.Repeat("x", 65): false,
+	} {
+		if got := ValidSessionName(name); got != want {
+			t.Errorf("ValidSessionName(%q) = %v", name, got)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package tokenstore
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go"
+)
+
+const (
+	// attemptTimeout bounds one try of a call. Secrets Manager answers in tens of
+	// milliseconds; a try that takes seconds is lost, and three of them with the
+	// pauses between still fit a Lambda invocation of one minute.
+	attemptTimeout = 10 * time.Second
+	maxAttempts    = 3
+)
+
+// Options of [NewClient].
+type Options struct {
+	// Region and Credentials are required. Credentials are asked at every call,
+	// and not cached.
+	Region      string
+	Credentials aws.CredentialsProvider
+	// HTTPClient makes the calls, but follows no redirect, and its Timeout, if
+	// zero, becomes 10 s a try. Nil means one with the SDK's usual transport.
+	HTTPClient *http.Client
+	// BaseEndpoint is called instead of the region's endpoint; empty means unset.
+	// No environment variable is read here: whoever honours the SDK's
+	// AWS_ENDPOINT_URL_SECRETS_MANAGER and AWS_ENDPOINT_URL passes their value.
+	BaseEndpoint string
+}
+
+// NewClient makes a Secrets Manager client as a Lambda function wants it: without
+// the SDK's config package, whose loading alone takes longer than the rest of a
+// cold start, and with every call bounded (3 tries, 10 s each).
+func NewClient(o Options) *secretsmanager.Client {
+	options := secretsmanager.Options{
+		Region:      o.Region,
+		Credentials: o.Credentials,
+		HTTPClient:  httpClient(o.HTTPClient),
+		Retryer: retry.NewStandard(func(s *retry.StandardOptions) {
+			s.MaxAttempts = maxAttempts
+			s.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(amendRetry)}, s.Retryables...)
+		}),
+	}
+	if o.BaseEndpoint != "" {
+		options.BaseEndpoint = &o.BaseEndpoint
+	}
+	return secretsmanager.New(options)
+}
+
+func httpClient(c *http.Client) *http.Client {
+	var own http.Client
+	if c != nil {
+		own = *c
+	} else {
+		own.Transport = awshttp.NewBuildableClient().GetTransport()
+	}
+	if own.Timeout == 0 {
+		own.Timeout = attemptTimeout
+	}
+	// Secrets Manager never redirects. Whoever does would be handed the session
+	// token, and with a 307 the token to store as well.
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own
+}
+
+// amendRetry has two opinions that the SDK's rules lack.
+func amendRetry(err error) aws.Ternary {
+	if errors.As(err, new(*smithy.DeserializationError)) {
+		// The answer broke off or is garbled. Every call this package makes is safe
+		// to repeat.
+		return aws.TrueTernary
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == limitExceededCode {
+		// Of versions or secrets, not of calls: waiting a second does not help.
+		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
+}

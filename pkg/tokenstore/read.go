@@ -1,0 +1,159 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// batchSize is how many secrets one BatchGetSecretValue takes.
+	batchSize = 20
+	// batchConcurrency keeps a run over thousands of secrets far below the
+	// account's 100 BatchGetSecretValue calls a second, which others share.
+	batchConcurrency = 4
+)
+
+// Read reads one secret with GetSecretValue. A secret without a current
+// version is not an error. Fails with an *[Error].
+func (s *Store) Read(ctx context.Context, secretID string) (Current, error) {
+	const op = "GetSecretValue"
+	out, err := s.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &secretID})
+	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
+		return Current{SecretID: secretID}, nil
+	}
+	if err != nil {
+		return Current{SecretID: secretID}, newError(op, secretID, err)
+	}
+	if deref(out.VersionId) == "" {
+		return Current{SecretID: secretID}, invalidResponse(op, secretID)
+	}
+	return newCurrent(secretID, out.ARN, out.VersionId, out.SecretString), nil
+}
+
+// ReadResult is one secret of a [Store.ReadMany].
+type ReadResult struct {
+	Current Current
+	Err     error // an *Error; Current.SecretID is set all the same
+}
+
+// ReadMany reads any number of secrets, 20 a BatchGetSecretValue call (a
+// single one with GetSecretValue), and returns one result for each id, in
+// order. Where a batch as a whole is refused, and where it leaves a secret out,
+// the secrets are read one by one, so that a role may do without
+// secretsmanager:BatchGetSecretValue, and one bad secret spoils no other.
+func (s *Store) ReadMany(ctx context.Context, secretIDs []string) []ReadResult {
+	// Secrets Manager refuses a batch that names a secret twice.
+	place := make(map[string]int, len(secretIDs))
+	var unique []ReadResult
+	for _, id := range secretIDs {
+		if _, ok := place[id]; !ok {
+			place[id] = len(unique)
+			unique = append(unique, ReadResult{Current: Current{SecretID: id}})
+		}
+	}
+
+	var group errgroup.Group
+	group.SetLimit(batchConcurrency)
+	for batch := range slices.Chunk(unique, batchSize) {
+		group.Go(func() error {
+			s.readBatch(ctx, batch)
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in the results
+
+	results := make([]ReadResult, len(secretIDs))
+	for i, id := range secretIDs {
+		results[i] = unique[place[id]]
+	}
+	return results
+}
+
+// readBatch fills in results, whose secret ids are set.
+func (s *Store) readBatch(ctx context.Context, results []ReadResult) {
+	left := make([]*ReadResult, len(results))
+	for i := range results {
+		left[i] = &results[i]
+	}
+	if len(left) > 1 {
+		left = s.batchGet(ctx, left)
+	}
+	for _, r := range left {
+		r.Current, r.Err = s.Read(ctx, r.Current.SecretID)
+	}
+}
+
+// batchGet fills in the results it gets an answer for and returns the rest.
+func (s *Store) batchGet(ctx context.Context, left []*ReadResult) []*ReadResult {
+	const op = "BatchGetSecretValue"
+	in := secretsmanager.BatchGetSecretValueInput{}
+	for _, r := range left {
+		in.SecretIdList = append(in.SecretIdList, r.Current.SecretID)
+	}
+	// A page may be empty and still have a successor; one a secret is plenty.
+	for range len(left) {
+		out, err := s.Client.BatchGetSecretValue(ctx, &in)
+		if err != nil {
+			return failBatch(ctx, op, left, err)
+		}
+		left = slices.DeleteFunc(left, func(r *ReadResult) bool { return r.fill(op, out) })
+		if len(left) == 0 || deref(out.NextToken) == "" {
+			break
+		}
+		in.NextToken = out.NextToken
+	}
+	return left
+}
+
+// failBatch deals with the failure of a whole call. What hit every secret alike
+// and may pass is not tried again for each of them; anything else may be about
+// the batch or about one secret in it, so the secrets are left to be read singly.
+func failBatch(ctx context.Context, op string, left []*ReadResult, err error) []*ReadResult {
+	if ctx.Err() == nil && !newError(op, "", err).Retryable {
+		return left
+	}
+	for _, r := range left {
+		r.Err = newError(op, r.Current.SecretID, err)
+	}
+	return nil
+}
+
+// fill takes r's secret from a batch's answer and reports whether it was there.
+func (r *ReadResult) fill(op string, out *secretsmanager.BatchGetSecretValueOutput) bool {
+	id := r.Current.SecretID
+	for _, v := range out.SecretValues {
+		if id != deref(v.Name) && !namesARN(id, deref(v.ARN)) || deref(v.VersionId) == "" {
+			continue
+		}
+		r.Current = newCurrent(id, v.ARN, v.VersionId, v.SecretString)
+		return true
+	}
+	for _, e := range out.Errors {
+		if !namesARN(id, deref(e.SecretId)) {
+			continue
+		}
+		if code := deref(e.ErrorCode); code != notFoundCode {
+			r.Err = newAPIError(op, id, 0, code, deref(e.Message))
+		}
+		return true
+	}
+	return false
+}
+
+// namesARN reports whether id is arn, or arn without the hyphen and the six
+// random characters that Secrets Manager puts behind the name, which it accepts
+// in an ARN's place.
+func namesARN(id, arn string) bool {
+	const suffix = len("-AbCdEf")
+	if id == arn {
+		return true
+	}
+	return strings.HasPrefix(id, "arn:") && len(arn) == len(id)+suffix &&
+		strings.HasPrefix(arn, id) && arn[len(id)] == '-'
+}
