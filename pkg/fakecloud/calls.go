@@ -19,7 +19,8 @@ type Call struct {
 	// "generateAccessToken"; empty when the request made no sense.
 	Operation string
 	// Resource is what it was asked of: a secret's name or ARN as the caller
-	// wrote it, an audience, a service account's email.
+	// wrote it (of a batch, all of them with commas between), an audience, a
+	// service account's email.
 	Resource string
 	// Status is the HTTP status of the answer; 0 when there was none.
 	Status int

@@ -18,10 +18,9 @@ type Options struct {
 	Region string
 	// AccountID is the AWS account; zero means "123456789012".
 	AccountID string
-	// Seed decides everything that is random in a real cloud: the six
-	// characters at the end of a secret's ARN, the version ids of secrets put
-	// without one, which calls a [Fault] with a Probability strikes. The same
-	// seed and the same calls yield the same cloud.
+	// Seed decides everything that is random in a real cloud, such as the six
+	// characters at the end of a secret's ARN, and which calls a [Fault] with a
+	// Probability strikes. The same seed and the same calls yield the same cloud.
 	Seed uint64
 }
 

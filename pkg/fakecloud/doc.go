@@ -11,7 +11,7 @@
 //
 // # In your tests
 //
-// A [Cloud] is an [net/http.RoundTripper] that finds the service by the
+// A [Cloud] is an HTTP transport (net/http.RoundTripper) that finds the service by the
 // request's host, so code under test keeps its real URLs:
 //
 //	cloud := fakecloud.New(fakecloud.Options{})

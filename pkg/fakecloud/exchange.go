@@ -177,11 +177,19 @@ func (a *answer) cut(truncate int) {
 	}
 }
 
+// arriving is the part of the body that reaches the client.
+func (a *answer) arriving() []byte {
+	if a.arrives < 0 {
+		return a.body.Bytes()
+	}
+	return a.body.Bytes()[:a.arrives]
+}
+
 // response is the answer as an in-process client sees it.
 func (a *answer) response(r *http.Request) *http.Response {
-	var body io.Reader = bytes.NewReader(a.body.Bytes())
+	var body io.Reader = bytes.NewReader(a.arriving())
 	if a.arrives >= 0 {
-		body = io.MultiReader(bytes.NewReader(a.body.Bytes()[:a.arrives]), brokenOff{})
+		body = io.MultiReader(body, brokenOff{})
 	}
 	header := a.header.Clone()
 	header.Set("Content-Length", strconv.Itoa(a.body.Len()))

@@ -196,6 +196,13 @@ func TestLatencyAfterTheEffectComesTooLateToStopIt(t *testing.T) {
 		if secret, _ := c.Secret("a"); len(secret.Versions) != 2 {
 			t.Error("the put did not take effect")
 		}
+		// Creating it twice would be refused.
+		if _, err := s.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("b")}); err != nil {
+			t.Errorf("a slow call by a patient client: %v", err)
+		}
+		if call := c.Calls()[1]; call.Err != "" {
+			t.Errorf("it was carried out twice: on record as %+v", call)
+		}
 	})
 }
 

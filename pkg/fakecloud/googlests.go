@@ -38,6 +38,10 @@ func invalidRequest(description string) *oauthError {
 	return &oauthError{http.StatusBadRequest, "invalid_request", description}
 }
 
+func invalidGrant(description string) *oauthError {
+	return &oauthError{http.StatusBadRequest, "invalid_grant", description}
+}
+
 // federatedToken is the RFC 8693 answer.
 type federatedToken struct {
 	AccessToken     string `json:"access_token"`

@@ -2,6 +2,7 @@ package fakecloud
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -114,11 +115,11 @@ const maxSubject = 127
 // admit applies the provider's rules to an identity that has been proved.
 func (p Provider) admit(id identity) *oauthError {
 	if len(id.subject) > maxSubject {
-		return &oauthError{400, "invalid_request", "The size of mapped attribute google.subject exceeds the 127 bytes limit. " +
-			"Either modify your attribute mapping or the incoming assertion to produce a mapped attribute that is less than 127 bytes."}
+		return invalidRequest("The size of mapped attribute google.subject exceeds the 127 bytes limit. " +
+			"Either modify your attribute mapping or the incoming assertion to produce a mapped attribute that is less than 127 bytes.")
 	}
 	if !p.allowsRole(id.role) || p.Condition != nil && !p.Condition(id.subject) {
-		return &oauthError{400, "unauthorized_client", "The given credential is rejected by the attribute condition."}
+		return &oauthError{http.StatusBadRequest, "unauthorized_client", "The given credential is rejected by the attribute condition."}
 	}
 	return nil
 }
@@ -141,7 +142,7 @@ func (c *Cloud) verifyOIDC(p Provider, token string, now time.Time) (identity, *
 	}
 	subject, err := verify(token)
 	if err != nil {
-		return identity{}, &oauthError{400, "invalid_grant", err.Error()}
+		return identity{}, invalidGrant(err.Error())
 	}
 	return identity{subject: subject}, nil
 }

@@ -155,16 +155,15 @@ func notInFake(what string) error {
 	return &awsError{http.StatusNotImplemented, "NotInFakeCloud", "The fake cloud's Secrets Manager does not have " + what + "."}
 }
 
-// checkLength refuses a string of a length that the API reference does not
-// allow. 0 characters are allowed where min is 0.
-func checkLength(field, value string, min, max int) error {
+// checkLength refuses a string of a length that the API reference does not allow.
+func checkLength(field, value string, least, most int) error {
 	switch n := len(value); {
-	case n < min:
+	case n < least:
 		return refuse("ValidationException", "1 validation error detected: Value at '%s' failed to satisfy constraint: "+
-			"Member must have length greater than or equal to %d", field, min)
-	case n > max:
+			"Member must have length greater than or equal to %d", field, least)
+	case n > most:
 		return refuse("ValidationException", "1 validation error detected: Value at '%s' failed to satisfy constraint: "+
-			"Member must have length less than or equal to %d", field, max)
+			"Member must have length less than or equal to %d", field, most)
 	}
 	return nil
 }

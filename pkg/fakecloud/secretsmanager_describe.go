@@ -1,6 +1,11 @@
 package fakecloud
 
-import "slices"
+import (
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // description is what DescribeSecret and ListSecrets both tell of a secret.
 // Fields without a value are left out, as the API reference says.
@@ -74,7 +79,7 @@ func (call *secretsCall) listSecrets(in listSecretsInput) (any, error) {
 
 // list is one page of the secrets that every filter lets through, in the order
 // of their creation.
-func (call *secretsCall) list(filters []secretFilter, deleted bool, max *int, limit int, token string) ([]*storedSecret, string, error) {
+func (call *secretsCall) list(filters []secretFilter, deleted bool, asked *int, limit int, token string) ([]*storedSecret, string, error) {
 	for _, f := range filters {
 		if !slices.Contains([]string{"name", "description", "tag-key", "tag-value"}, f.Key) {
 			return nil, "", notInFake("the filter " + f.Key)
@@ -87,7 +92,36 @@ func (call *secretsCall) list(filters []secretFilter, deleted bool, max *int, li
 			found = append(found, secret)
 		}
 	}
-	return page(found, max, limit, token)
+	return page(found, asked, limit, token)
+}
+
+// secretFilter lets secrets through whose field named by Key starts with one of
+// the values, or, where the value starts with "!", does not.
+type secretFilter struct {
+	Key    string
+	Values []string
+}
+
+func (f secretFilter) matches(s *storedSecret) bool {
+	var fields []string
+	switch f.Key {
+	case "name":
+		fields = []string{s.name}
+	case "description":
+		fields = []string{s.description}
+	case "tag-key":
+		for _, t := range s.tags {
+			fields = append(fields, t.Key)
+		}
+	case "tag-value":
+		for _, t := range s.tags {
+			fields = append(fields, t.Value)
+		}
+	}
+	return slices.ContainsFunc(f.Values, func(value string) bool {
+		prefix, negated := strings.CutPrefix(value, "!")
+		return negated != slices.ContainsFunc(fields, func(field string) bool { return strings.HasPrefix(field, prefix) })
+	})
 }
 
 type listSecretVersionIDsInput struct {
@@ -127,4 +161,29 @@ func (call *secretsCall) listSecretVersionIDs(in listSecretVersionIDsInput) (any
 		out.Versions = append(out.Versions, entry{v.id, secret.labelsOf(v), []string{key}, epochOf(v.created), epochOf(v.accessed)})
 	}
 	return out, nil
+}
+
+// page cuts the part of items out that starts at a token. asked nil means
+// limit, which is also the most that a caller may ask for.
+func page[T any](items []T, asked *int, limit int, token string) (part []T, next string, err error) {
+	n := limit
+	if asked != nil {
+		n = *asked
+	}
+	if n < 1 || n > limit {
+		return nil, "", refuse("ValidationException", "1 validation error detected: Value at 'maxResults' failed to satisfy constraint: "+
+			"Member must have value between 1 and %d", limit)
+	}
+	start := 0
+	if token != "" {
+		text, _ := base64.RawURLEncoding.DecodeString(token)
+		if start, err = strconv.Atoi(string(text)); err != nil || start < 0 || start > len(items) {
+			return nil, "", refuse("InvalidNextTokenException", "The NextToken value is invalid.")
+		}
+	}
+	end := min(start+n, len(items))
+	if end < len(items) {
+		next = base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(end)))
+	}
+	return items[start:end], next, nil
 }

@@ -1,10 +1,8 @@
 package fakecloud
 
 import (
-	"encoding/base64"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -50,10 +48,7 @@ func (call *secretsCall) liveSecret(action, id string) (*storedSecret, error) {
 }
 
 func checkSecretID(id string) error {
-	if strings.HasPrefix(id, "arn:") {
-		return checkLength("secretId", id, 1, 2048)
-	}
-	if err := checkLength("secretId", id, 1, 2048); err != nil {
+	if err := checkLength("secretId", id, 1, 2048); err != nil || strings.HasPrefix(id, "arn:") {
 		return err
 	}
 	return checkSecretName(id)
@@ -336,29 +331,4 @@ func (call *secretsCall) untagResource(in untagResourceInput) (any, error) {
 	}
 	secret.tags = slices.DeleteFunc(slices.Clone(secret.tags), func(t tag) bool { return slices.Contains(in.TagKeys, t.Key) })
 	return struct{}{}, nil
-}
-
-// page cuts the part of items out that starts at a token. max nil means limit,
-// which is also the most that a caller may ask for.
-func page[T any](items []T, max *int, limit int, token string) (part []T, next string, err error) {
-	n := limit
-	if max != nil {
-		n = *max
-	}
-	if n < 1 || n > limit {
-		return nil, "", refuse("ValidationException", "1 validation error detected: Value at 'maxResults' failed to satisfy constraint: "+
-			"Member must have value between 1 and %d", limit)
-	}
-	start := 0
-	if token != "" {
-		text, _ := base64.RawURLEncoding.DecodeString(token)
-		if start, err = strconv.Atoi(string(text)); err != nil || start < 0 || start > len(items) {
-			return nil, "", refuse("InvalidNextTokenException", "The NextToken value is invalid.")
-		}
-	}
-	end := min(start+n, len(items))
-	if end < len(items) {
-		next = base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(end)))
-	}
-	return items[start:end], next, nil
 }

@@ -2,8 +2,6 @@ package fakecloud
 
 import (
 	"errors"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -151,7 +149,6 @@ type putSecretValueInput struct {
 	valueInput
 	SecretId           string
 	ClientRequestToken string
-	RotationToken      string
 	VersionStages      *[]string
 }
 
@@ -274,33 +271,4 @@ func (s *storedSecret) moveLabel(label, from, to string) error {
 		return refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: %s", to)
 	}
 	return s.attach(v, label)
-}
-
-// secretFilter lets secrets through whose field named by Key starts with one of
-// the values, or, where the value starts with "!", does not.
-type secretFilter struct {
-	Key    string
-	Values []string
-}
-
-func (f secretFilter) matches(s *storedSecret) bool {
-	var fields []string
-	switch f.Key {
-	case "name":
-		fields = []string{s.name}
-	case "description":
-		fields = []string{s.description}
-	case "tag-key":
-		for _, t := range s.tags {
-			fields = append(fields, t.Key)
-		}
-	case "tag-value":
-		for _, t := range s.tags {
-			fields = append(fields, t.Value)
-		}
-	}
-	return slices.ContainsFunc(f.Values, func(value string) bool {
-		prefix, negated := strings.CutPrefix(value, "!")
-		return negated != slices.ContainsFunc(fields, func(field string) bool { return strings.HasPrefix(field, prefix) })
-	})
 }

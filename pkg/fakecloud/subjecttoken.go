@@ -16,39 +16,40 @@ import (
 const targetHeader = "X-Goog-Cloud-Target-Resource"
 
 // verifyAWS proves an AWS subject token: it unpacks the signed request and has
-// the cloud's own AWS STS answer it, as Google does. What Google calls "AWS
-// request has invalid format." is followed by the reason in parentheses, which
-// Google keeps to itself.
+// the cloud's own AWS STS answer it, as Google does.
 func (c *Cloud) verifyAWS(ctx context.Context, p Provider, token string) (identity, *oauthError) {
 	r, err := parseAWSSubjectToken(token)
 	if err != nil {
-		return identity{}, &oauthError{400, "invalid_grant", "AWS request has invalid format. (" + err.Error() + ")"}
+		return identity{}, badAWSRequest("%s", err)
 	}
 	if target := r.Header.Get(targetHeader); target != p.Audience {
-		return identity{}, &oauthError{400, "invalid_grant", fmt.Sprintf(
-			"AWS request has invalid format. (the header x-goog-cloud-target-resource is %.200q, not the audience)", target)}
+		return identity{}, badAWSRequest("the header x-goog-cloud-target-resource is %.200q, not the audience", target)
 	}
 	var signed bool
 	if s, refused := parseSigV4(r); refused == nil {
 		signed = s.signs(strings.ToLower(targetHeader))
 	}
 	if p.RequireSignedTarget && !signed {
-		return identity{}, &oauthError{400, "invalid_grant",
-			"AWS request has invalid format. (the provider requires that x-goog-cloud-target-resource is signed)"}
+		return identity{}, badAWSRequest("the provider requires that x-goog-cloud-target-resource is signed")
 	}
 	caller, refused := c.askAWS(r.WithContext(ctx))
 	if refused != nil {
 		return identity{}, refused
 	}
 	if caller.Account != p.AWSAccount {
-		return identity{}, &oauthError{400, "invalid_grant",
-			"The AWS account " + caller.Account + " of the given credential is not the account of the provider."}
+		return identity{}, invalidGrant("The AWS account " + caller.Account + " of the given credential is not the account of the provider.")
 	}
 	id := identity{subject: caller.ARN, targetSigned: signed}
 	if arn, _ := parseARN(caller.ARN); arn.kind == "assumed-role" {
 		id.role = arn.ofRole("sts", "assumed-role")
 	}
 	return id, nil
+}
+
+// badAWSRequest adds to Google's text, in parentheses, the reason that Google
+// keeps to itself.
+func badAWSRequest(format string, args ...any) *oauthError {
+	return invalidGrant("AWS request has invalid format. (" + fmt.Sprintf(format, args...) + ")")
 }
 
 // askAWS hands the signed request to AWS STS, where faults may strike it and
@@ -75,8 +76,7 @@ func (c *Cloud) askAWS(r *http.Request) (callerIdentity, *oauthError) {
 	case err == nil && response.StatusCode == http.StatusOK && answer.Identity.ARN != "":
 		return callerIdentity{ARN: answer.Identity.ARN, Account: answer.Identity.Account}, nil
 	case err == nil && answer.Error.Code != "":
-		return callerIdentity{}, &oauthError{400, "invalid_grant", fmt.Sprintf(
-			"Received invalid AWS response of type %s with error message: %s", answer.Error.Code, answer.Error.Message)}
+		return callerIdentity{}, invalidGrant(fmt.Sprintf("Received invalid AWS response of type %s with error message: %s", answer.Error.Code, answer.Error.Message))
 	}
 	return callerIdentity{}, errUnavailable
 }

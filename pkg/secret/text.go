@@ -8,7 +8,8 @@
 // searching for that one name.
 //
 // It is a guard against accidents, not against an attacker in the process: the
-// text is in memory in the clear.
+// text is in memory in the clear, and a printer that follows unexported pointers
+// by reflection (go-spew, and testify's diffs with it) finds it.
 package secret
 
 import (

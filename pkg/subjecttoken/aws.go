@@ -1,11 +1,8 @@
 package subjecttoken
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -23,6 +20,7 @@ const (
 	// signed, as Google's Go and Java libraries do: a token that leaks cannot be
 	// turned to another audience.
 	targetResource = "x-goog-cloud-target-resource"
+	targetHeader   = "X-Goog-Cloud-Target-Resource" // the same, as http.Header has it
 )
 
 // AWS makes subject tokens from AWS credentials: a signed GetCallerIdentity
@@ -67,33 +65,14 @@ func (a *AWS) SubjectToken(ctx context.Context) (secret.Text, error) {
 		verificationURL = DefaultVerificationURL
 	}
 	signer := RequestSigner{Region: region, Service: "sts", Now: a.Now, keys: &a.keys}
-	signed, err := signer.RequestOptions(ctx, creds, Request{
-		Method:  http.MethodPost,
-		URL:     strings.ReplaceAll(verificationURL, "{region}", region),
-		Headers: map[string]string{targetResource: a.Audience},
-	})
+	header := make(http.Header, 1+signerHeaders)
+	header[targetHeader] = []string{a.Audience}
+	signed, err := signer.sign(ctx, creds, Request{
+		Method: http.MethodPost,
+		URL:    strings.ReplaceAll(verificationURL, "{region}", region),
+	}, header, signer.now())
 	if err != nil {
 		return secret.Text{}, err
 	}
 	return serialize(signed)
-}
-
-// serialize writes the form Google's STS reads: compact JSON without HTML
-// escapes ("&" stays "&"), percent-encoded.
-func serialize(r SignedRequest) (secret.Text, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(struct {
-		URL     string   `json:"url"`
-		Method  string   `json:"method"`
-		Headers []Header `json:"headers"`
-	}{r.URL, r.Method, r.Headers})
-	if err != nil {
-		return secret.Text{}, &Error{Reason: "writing the signed request as JSON", Err: err}
-	}
-	quoted := url.QueryEscape(strings.TrimSuffix(b.String(), "\n"))
-	// A space as %20 reads the same to those who decode a query ("+" means
-	// space) and to those who decode a path ("+" means plus).
-	return secret.New(strings.ReplaceAll(quoted, "+", "%20")), nil
 }

@@ -107,6 +107,25 @@ const (
 // anything is signed, on an empty region or keys, a URL that is not absolute,
 // or an x-amz-date that is no date.
 func (s *RequestSigner) RequestOptions(ctx context.Context, creds supplier.AwsSecurityCredentials, req Request) (SignedRequest, error) {
+	at, err := s.signingTime(req.Headers)
+	if err != nil {
+		return SignedRequest{}, err
+	}
+	header := make(http.Header, len(req.Headers)+signerHeaders)
+	for k, v := range req.Headers {
+		if !strings.EqualFold(k, amzDate) {
+			header.Set(k, v)
+		}
+	}
+	return s.sign(ctx, creds, req, header, at)
+}
+
+// signerHeaders is how many headers a signer adds: Authorization, X-Amz-Date,
+// X-Amz-Security-Token.
+const signerHeaders = 3
+
+// sign signs req with header in place of its Headers. It owns header.
+func (s *RequestSigner) sign(ctx context.Context, creds supplier.AwsSecurityCredentials, req Request, header http.Header, at time.Time) (SignedRequest, error) {
 	if s.Region == "" {
 		return SignedRequest{}, &Error{Reason: "the region is empty; set RequestSigner.Region, such as eu-west-1"}
 	}
@@ -117,28 +136,18 @@ func (s *RequestSigner) RequestOptions(ctx context.Context, creds supplier.AwsSe
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 		return SignedRequest{}, &Error{Reason: "the URL to sign is not an absolute https URL"}
 	}
-	at, err := s.signingTime(req.Headers)
-	if err != nil {
-		return SignedRequest{}, err
-	}
-
 	// No body is attached: the SDK signs a content-length header when there is
 	// one, which neither Google's libraries nor its verifier expect.
-	hr := &http.Request{Method: req.Method, URL: u, Host: u.Host, Header: make(http.Header, len(req.Headers)+3)}
-	for k, v := range req.Headers {
-		if !strings.EqualFold(k, amzDate) {
-			hr.Header.Set(k, v)
-		}
-	}
+	r := &http.Request{Method: req.Method, URL: u, Host: u.Host, Header: header}
 	err = s.keys.signer(creds).SignHTTP(ctx, aws.Credentials{
 		AccessKeyID:     creds.AccessKeyID,
 		SecretAccessKey: creds.SecretAccessKey.Reveal(),
 		SessionToken:    creds.SessionToken.Reveal(),
-	}, hr, payloadHash(req.Payload), s.service(u), s.Region, at)
+	}, r, payloadHash(req.Payload), s.service(u), s.Region, at)
 	if err != nil {
 		return SignedRequest{}, &Error{Reason: "signing with AWS Signature Version 4", Err: err}
 	}
-	return SignedRequest{Method: req.Method, URL: req.URL, Headers: signedHeaders(hr), Payload: req.Payload}, nil
+	return SignedRequest{Method: req.Method, URL: req.URL, Headers: signedHeaders(r), Payload: req.Payload}, nil
 }
 
 func (s *RequestSigner) signingTime(headers map[string]string) (time.Time, error) {
@@ -152,10 +161,14 @@ func (s *RequestSigner) signingTime(headers map[string]string) (time.Time, error
 		}
 		return at, nil
 	}
-	if s.Now != nil {
-		return s.Now(), nil
+	return s.now(), nil
+}
+
+func (s *RequestSigner) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
 	}
-	return time.Now(), nil
+	return s.Now()
 }
 
 func (s *RequestSigner) service(u *url.URL) string {

@@ -137,7 +137,7 @@ func (a *AssumeRole) session(key sessionKey) (s *roleSession, mine bool) {
 	soon := now(a.Now).Add(expiryMargin)
 	for k, old := range a.sessions { // Base's keys rotate: sessions must not pile up
 		if old.isDone() && !old.expiry.After(soon) {
-			_ = k
+			delete(a.sessions, k)
 		}
 	}
 	if known := a.sessions[key]; known != nil {

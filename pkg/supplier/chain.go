@@ -12,9 +12,9 @@ import (
 // a container's endpoint while the region is in the environment.
 //
 // A link that is misconfigured (half a key pair, a bad URL) is passed over like
-// one that has nothing, as in the chains of AWS's SDKs for Go and Java. Nobody
-// needs to guess then: if no other link succeeds the [ChainError] says what
-// was wrong with each. Once ctx is done no further link is asked.
+// one that has nothing, which is what AWS's SDKs for Go and Java do with half a
+// pair. If no other link succeeds the [ChainError] says what was wrong with
+// each. Once ctx is done no further link is asked.
 type Chain []AwsSecurityCredentialsSupplier
 
 var _ AwsSecurityCredentialsSupplier = Chain{}

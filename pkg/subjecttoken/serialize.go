@@ -1,0 +1,68 @@
+package subjecttoken
+
+import (
+	"encoding/json"
+
+	"github.com/wifmint/wifmint/pkg/secret"
+)
+
+// serialize writes a signed request as Google's STS reads it: the compact JSON
+// of {"url", "method", "headers": [{"key", "value"}, ...]}, percent-encoded.
+func serialize(r SignedRequest) (secret.Text, error) {
+	size := len(r.URL) + len(r.Method) + 128
+	for _, h := range r.Headers {
+		size += len(h.Key) + len(h.Value) + 48
+	}
+	q := make(quoted, 0, 2*size)
+	q.raw(`{"url":`).string(r.URL).raw(`,"method":`).string(r.Method).raw(`,"headers":[`)
+	for i, h := range r.Headers {
+		if i > 0 {
+			q.raw(",")
+		}
+		q.raw(`{"key":`).string(h.Key).raw(`,"value":`).string(h.Value).raw("}")
+	}
+	q.raw("]}")
+	return secret.New(string(q)), nil
+}
+
+// quoted is percent-encoded JSON under construction. Both encodings in one pass
+// save a third of the work of making a token.
+type quoted []byte
+
+// string appends a JSON string. "&" stays "&": encoding/json's \u0026 is the
+// same JSON, but not the bytes that Google's libraries send.
+func (q *quoted) string(s string) *quoted {
+	if plain(s) {
+		return q.raw(`"`).raw(s).raw(`"`)
+	}
+	escaped, _ := json.Marshal(s) // of a string it never fails
+	return q.raw(string(escaped))
+}
+
+// plain reports whether a JSON string needs no escapes for s.
+func plain(s string) bool {
+	for _, c := range []byte(s) {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// raw appends s percent-encoded. A space is %20, which reads the same to those
+// who decode a query (where "+" is a space) and to those who decode a path
+// (where "+" is a plus).
+func (q *quoted) raw(s string) *quoted {
+	const hex = "0123456789ABCDEF"
+	b := *q
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == '~':
+			b = append(b, c)
+		default:
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	*q = b
+	return q
+}
