@@ -85,11 +85,15 @@ var hop = map[string]string{
 }
 
 func (p *prose) call(c fakecloud.Call) {
+	what := resource(c.Resource)
+	if what == "" {
+		what = "signed by " + resource(c.Principal)
+	}
 	status := fmt.Sprint(c.Status)
 	if c.Err != "" {
 		status += " " + c.Err
 	}
-	p.printf("   %-28s %-19s %-42s %s\n", hop[c.Service], c.Operation, resource(c.Resource), p.dim(status+", "+rounded(c.Duration)))
+	p.printf("   %-28s %-18s %-40s %s\n", hop[c.Service], c.Operation, what, p.dim(status+", "+rounded(c.Duration)))
 }
 
 func (p *prose) report(r *keeper.Report, took time.Duration) {
@@ -193,7 +197,7 @@ func (l *lines) event(function, file string) {
 }
 
 func (l *lines) call(c fakecloud.Call) {
-	l.emit("call", map[string]any{"service": c.Service, "operation": c.Operation, "resource": c.Resource, "status": c.Status, "error": c.Err, "ms": ms(c.Duration)})
+	l.emit("call", map[string]any{"service": c.Service, "operation": c.Operation, "resource": c.Resource, "principal": c.Principal, "status": c.Status, "error": c.Err, "ms": ms(c.Duration)})
 }
 
 func (l *lines) report(r *keeper.Report, took time.Duration) {

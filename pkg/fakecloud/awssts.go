@@ -62,7 +62,7 @@ func (c *Cloud) serveAWSSTS(w http.ResponseWriter, r *http.Request, call *Call) 
 	requestID := c.drawUUID()
 	w.Header().Set("Content-Type", "text/xml")
 	w.Header().Set("X-Amzn-Requestid", requestID)
-	result, refused := c.answerAWSSTS(r, call.Time)
+	result, refused := c.answerAWSSTS(r, call)
 	if refused != nil {
 		call.Err = refused.code
 		w.WriteHeader(refused.status)
@@ -78,15 +78,16 @@ func (c *Cloud) serveAWSSTS(w http.ResponseWriter, r *http.Request, call *Call) 
 	})
 }
 
-func (c *Cloud) answerAWSSTS(r *http.Request, now time.Time) (any, *awsError) {
+func (c *Cloud) answerAWSSTS(r *http.Request, call *Call) (any, *awsError) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, validationError(err.Error())
 	}
-	key, refused := c.verifySigV4(r, body, "sts", now)
+	key, refused := c.verifySigV4(r, body, "sts", call.Time)
 	if refused != nil {
 		return nil, refused
 	}
+	call.Principal = key.ARN
 	form := queryForm(r, body)
 	for name, values := range form {
 		if len(values) > 1 {
@@ -101,7 +102,7 @@ func (c *Cloud) answerAWSSTS(r *http.Request, now time.Time) (any, *awsError) {
 	if !known || version != awsSTSVersion {
 		return nil, noSuchAction(action, version)
 	}
-	return do(c, &awsSTSCall{caller: key, form: form, host: r.Host, now: now})
+	return do(c, &awsSTSCall{caller: key, form: form, host: r.Host, now: call.Time})
 }
 
 func noSuchAction(action, version string) *awsError {

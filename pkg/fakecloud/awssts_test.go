@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
@@ -92,6 +94,31 @@ func TestGetCallerIdentityTellsTheSDKWhoSigned(t *testing.T) {
 	want := []string{"aws-sts GetCallerIdentity ", "aws-sts GetCallerIdentity SignatureDoesNotMatch"}
 	if diff := cmp.Diff(want, calls); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestCallsTellWhoMadeThem(t *testing.T) {
+	t.Parallel()
+	c := fakecloud.New(fakecloud.Options{})
+	c.AddAWSKey(minterKey)
+	c.PutSecret("a", "v")
+	wrong := minterKey
+	wrong.SecretAccessKey = "wrong"
+	for _, key := range []fakecloud.AWSKey{minterKey, wrong} {
+		_, _ = stsClient(c, key).GetCallerIdentity(t.Context(), nil)
+		client := secretsmanager.New(secretsmanager.Options{
+			Region: "us-east-1", HTTPClient: &http.Client{Transport: c}, Retryer: aws.NopRetryer{},
+			Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretAccessKey, key.SessionToken),
+		})
+		_, _ = client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("a")})
+	}
+	var got []string
+	for _, call := range c.Calls() {
+		got = append(got, call.Service+" "+call.Principal)
+	}
+	want := []string{"aws-sts " + minterARN, "secretsmanager " + minterARN, "aws-sts ", "secretsmanager "}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }
 

@@ -22,6 +22,9 @@ type Call struct {
 	// wrote it (of a batch, all of them with commas between), an audience, a
 	// service account's email.
 	Resource string
+	// Principal is who called, once the service has verified it: the ARN that
+	// signed, or whose token it was. Google STS takes anybody's calls.
+	Principal string
 	// Status is the HTTP status of the answer; 0 when there was none.
 	Status int
 	// Err is the error code of the answer, such as "ResourceNotFoundException"

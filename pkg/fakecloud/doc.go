@@ -76,10 +76,9 @@
 //     follows AWSCURRENT, which is moved only by naming the version it is on, and
 //     never removed. AWSPENDING stays where it is when its version becomes the
 //     current one, and goes when that stops being current.
-//   - 100 versions of a secret are the most. Those without a label go when
-//     there are more, never before they are 24 hours old; a put that does not
-//     fit then is a LimitExceededException. AWS removes them in the background
-//     and may let more than 100 stand for a while.
+//   - Versions without a label go when there are more than 100, never before
+//     they are 24 hours old. The 151st is a LimitExceededException: AWS calls a
+//     put every 10 minutes sustainable, which is 144 versions a day.
 //   - A value has 1 to 65,536 bytes.
 //   - An ARN ends in six characters of its own; without them it finds the
 //     secret as well, unless the name itself ends like that.

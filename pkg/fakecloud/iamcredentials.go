@@ -65,7 +65,7 @@ func parseIAMPath(path string) (account, method string, ok bool) {
 }
 
 func (c *Cloud) serveIAMCredentials(w http.ResponseWriter, r *http.Request, call *Call) {
-	answer, refused := c.answerIAMCredentials(r, call.Time)
+	answer, refused := c.answerIAMCredentials(r, call)
 	if refused != nil {
 		call.Err = refused.status
 		writeGoogleError(w, refused)
@@ -74,16 +74,17 @@ func (c *Cloud) serveIAMCredentials(w http.ResponseWriter, r *http.Request, call
 	writeJSON(w, http.StatusOK, answer)
 }
 
-func (c *Cloud) answerIAMCredentials(r *http.Request, now time.Time) (any, *googleError) {
+func (c *Cloud) answerIAMCredentials(r *http.Request, call *Call) (any, *googleError) {
 	name, methodName, ok := parseIAMPath(r.URL.Path)
 	if !ok || r.Method != http.MethodPost {
 		return nil, errNoMethod
 	}
 	method := iamMethods[methodName]
-	caller, refused := c.bearer(r, method, now)
+	caller, refused := c.bearer(r, method, call.Time)
 	if refused != nil {
 		return nil, refused
 	}
+	call.Principal = caller.Principal
 	request, refused := readIAMRequest(r, method)
 	if refused != nil {
 		return nil, refused
@@ -92,7 +93,7 @@ func (c *Cloud) answerIAMCredentials(r *http.Request, now time.Time) (any, *goog
 	if refused != nil {
 		return nil, refused
 	}
-	return method.do(c, &iamCall{account: account, request: request, now: now})
+	return method.do(c, &iamCall{account: account, request: request, now: call.Time})
 }
 
 // bearer finds the caller's token and checks that it is good for this API.

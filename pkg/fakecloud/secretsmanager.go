@@ -54,6 +54,7 @@ func identifySecretsManager(r *http.Request, body []byte) (operation, resource s
 func (c *Cloud) serveSecretsManager(w http.ResponseWriter, r *http.Request, call *Call) {
 	body, _ := io.ReadAll(r.Body)
 	principal, err := c.signerOf(r, body, call.Time)
+	call.Principal = principal
 	var out any
 	if err == nil {
 		out, err = c.callSecretsManager(&secretsCall{

@@ -19,10 +19,14 @@ const (
 // and the limits in the API reference.
 const (
 	maxSecretValue = 65536 // bytes
-	maxVersions    = 100   // of one secret
+	keptVersions   = 100   // of one secret: above, the old ones go
 	keepVersions   = 24 * time.Hour
-	maxLabels      = 20 // over all versions of a secret
-	maxTags        = 50
+	// maxVersions is where a put is refused. AWS calls a put every 10 minutes
+	// sustainable, which makes 144 versions that are too young to go, beside
+	// at most a few with labels: so it lets more than keptVersions stand.
+	maxVersions = 150
+	maxLabels   = 20 // over all versions of a secret
+	maxTags     = 50
 )
 
 // storedSecret is a secret. A label sits on exactly one version since labels
@@ -112,10 +116,9 @@ func (s *storedSecret) attach(v *storedVersion, labels ...string) error {
 	return nil
 }
 
-// withRoom is the versions without the oldest ones that may go, so that one
-// more fits.
+// withRoom is the versions without the old ones that go when one more comes.
 func (s *storedSecret) withRoom(now time.Time) ([]*storedVersion, error) {
-	surplus := len(s.versions) + 1 - maxVersions
+	surplus := len(s.versions) + 1 - keptVersions
 	kept := slices.DeleteFunc(slices.Clone(s.versions), func(v *storedVersion) bool {
 		if surplus <= 0 || len(s.labelsOf(v)) > 0 || now.Sub(v.created) < keepVersions {
 			return false
@@ -123,7 +126,7 @@ func (s *storedSecret) withRoom(now time.Time) ([]*storedVersion, error) {
 		surplus--
 		return true
 	})
-	if surplus > 0 {
+	if len(kept) >= maxVersions {
 		return nil, refuse("LimitExceededException", "The secret has %d versions, and none of them is both without a staging label "+
 			"and older than 24 hours.", len(s.versions))
 	}

@@ -195,38 +195,66 @@ func TestEverythingMayHappenAtOnce(t *testing.T) {
 	}
 }
 
-func TestAHundredVersionsADayAreTheMost(t *testing.T) {
+func TestAPutEveryTenMinutesIsSustainedAndMoreIsNot(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		every   time.Duration
+		refused bool
+	}{
+		{"every ten minutes", 10 * time.Minute, false},
+		{"every nine minutes", 9 * time.Minute, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock(morning)
+			c := fakecloud.New(fakecloud.Options{Now: clock.now})
+			s := secretsClient(c)
+			c.PutSecret("a", "v")
+			for n := range 1000 {
+				clock.advance(tc.every)
+				_, err := s.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("a"), SecretString: aws.String("v"), ClientRequestToken: token(n)})
+				secret, _ := c.Secret("a")
+				if err != nil {
+					if !tc.refused || refusalCode(err) != "LimitExceededException" || len(secret.Versions) != 150 {
+						t.Errorf("put %d with %d versions: %v", n, len(secret.Versions), err)
+					}
+					return
+				}
+				if current, _ := secret.Labelled("AWSCURRENT"); current.ID != *token(n) {
+					t.Fatalf("after put %d the current version is %s", n, current.ID)
+				}
+			}
+			if tc.refused {
+				t.Error("a thousand puts, and none was refused")
+			}
+		})
+	}
+}
+
+func TestVersionsGoAboveAHundredOnceTheyAreADayOld(t *testing.T) {
 	t.Parallel()
 	clock := newClock(morning)
 	c := fakecloud.New(fakecloud.Options{Now: clock.now})
 	s := secretsClient(c)
-	put := func(n int) error {
-		_, err := s.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("a"), SecretString: aws.String("v"), ClientRequestToken: token(n)})
-		return err
-	}
 	c.PutSecret("a", "v")
-	for n := range 99 {
-		if err := put(n); err != nil {
-			t.Fatalf("put %d: %v", n, err)
+	put := func(n int) {
+		t.Helper()
+		if _, err := s.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("a"), SecretString: aws.String("v"), ClientRequestToken: token(n)}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	clock.advance(24*time.Hour - time.Second)
-	if err := put(100); refusalCode(err) != "LimitExceededException" {
-		t.Fatalf("the 101st version within 24 hours: %v", err)
+	for n := range 110 {
+		put(n)
 	}
-	if secret, _ := c.Secret("a"); len(secret.Versions) != 100 {
-		t.Fatalf("%d versions after a refused put", len(secret.Versions))
+	if secret, _ := c.Secret("a"); len(secret.Versions) != 111 {
+		t.Fatalf("%d versions on the first day", len(secret.Versions))
 	}
-	clock.advance(time.Second)
-	if err := put(100); err != nil {
-		t.Fatalf("when the oldest versions are 24 hours old: %v", err)
-	}
+	clock.advance(24 * time.Hour)
+	put(110)
 	secret, _ := c.Secret("a")
-	if len(secret.Versions) != 100 || secret.Versions[0].ID != *token(0) {
-		t.Errorf("%d versions, the oldest %s; want 100 without the very first", len(secret.Versions), secret.Versions[0].ID)
-	}
-	if current, _ := secret.Labelled("AWSCURRENT"); current.ID != *token(100) {
-		t.Errorf("the current version is %s", current.ID)
+	if len(secret.Versions) != 100 || secret.Versions[0].ID != *token(11) {
+		t.Errorf("%d versions, the oldest %s; want 100 from %s on", len(secret.Versions), secret.Versions[0].ID, *token(11))
 	}
 }
 
