@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -57,5 +58,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%s exited with %d, not %d; standard error:\n%s", args[1], got, want, ts.ReadFile("stderr"))
+	}
+}
+
+// The README's example of validate is what validate prints.
+func TestREADMEShowsWhatValidateSays(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr strings.Builder
+	w := &world{ctx: t.Context(), stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
+	if code := run([]string{"validate", "testdata/broken.json"}, w); code != exitUsage {
+		t.Errorf("exit %d", code)
+	}
+	want := stdout.String() + strings.ReplaceAll(stderr.String(), "testdata/", "")
+	if !strings.Contains(string(readme), "validate broken.json\n"+want) {
+		t.Errorf("the README does not show:\n%s", want)
 	}
 }
