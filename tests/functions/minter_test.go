@@ -108,7 +108,7 @@ func TestAWrongDocumentIsAnInitErrorThatTellsEveryProblem(t *testing.T) {
 func TestUnsafeEndpointsAreRefusedUnlessAllowedAndThenLogged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, oneTarget)
-	w.start("minter")
+	w.start("minter").Close() // which ends with its last line of output
 	if !strings.Contains(w.collected(), "WIFMINT_UNSAFE_ENDPOINTS=allow") {
 		t.Error("no warning at start")
 	}
