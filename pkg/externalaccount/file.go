@@ -250,9 +250,9 @@ func readAWSSource(v jsondoc.Value, o FileOptions) *AWSSource {
 func (f *File) readAWSRole(v jsondoc.Value) {
 	f.AWSRegion = v.Get("aws_region").Matching(supplier.ValidRegion, `write an AWS region, such as "eu-west-1"`)
 	role := v.Get("aws_role_arn")
-	f.AWSRoleARN = role.Matching(isRoleARN, `write the ARN of a role, such as "arn:aws:iam::123456789012:role/NAME"`)
+	f.AWSRoleARN = role.Matching(supplier.ValidRoleARN, `write the ARN of a role, such as "arn:aws:iam::123456789012:role/NAME"`)
 	session := v.Get("aws_session_name")
-	f.AWSSessionName = session.Matching(isSessionName, "write 2 to 64 letters, digits or characters of _+=,.@-")
+	f.AWSSessionName = session.Matching(supplier.ValidSessionName, "write 2 to 64 letters, digits or characters of _+=,.@-")
 	if session.Present() {
 		role.Required("write the ARN of the role that aws_session_name is for")
 	}
@@ -301,24 +301,6 @@ func isAWSSTS(host string) bool {
 
 func isHTTP(u *url.URL) bool {
 	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
-}
-
-// isRoleARN knows arn:PARTITION:iam::ACCOUNT:role/PATH/NAME.
-func isRoleARN(s string) bool {
-	parts := strings.SplitN(s, ":", 6)
-	if len(parts) != 6 {
-		return false
-	}
-	partition, account, role := parts[1], parts[4], parts[5]
-	name, isRole := strings.CutPrefix(role, "role/")
-	return parts[0] == "arn" && (partition == "aws" || strings.HasPrefix(partition, "aws-")) &&
-		parts[2] == "iam" && parts[3] == "" && len(account) == 12 && consistsOf(account, digits) &&
-		isRole && len(name) <= 512+64 && consistsOf(name, digits+letters+"_+=,.@-/") && !strings.HasSuffix(name, "/")
-}
-
-// isSessionName is the grammar of sts:AssumeRole's RoleSessionName.
-func isSessionName(s string) bool {
-	return 2 <= len(s) && len(s) <= 64 && consistsOf(s, digits+letters+"_+=,.@-")
 }
 
 const (

@@ -1,21 +1,12 @@
 package supplier
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"github.com/wifmint/wifmint/pkg/secret"
 )
 
 // AssumeRole takes another role on top of what Base yields, by AWS STS. It is
@@ -55,10 +46,6 @@ const (
 	sourceAssumeRole = "assume-role"
 
 	defaultSessionName = "wifmint"
-	// assumeTimeout bounds one AssumeRole with the SDK's retries.
-	assumeTimeout = 15 * time.Second
-	// assumeAttempt bounds one attempt, so that two of them fit.
-	assumeAttempt = 6 * time.Second
 	// expiryMargin is more than Google's STS allows clocks to differ.
 	expiryMargin = 5 * time.Minute
 )
@@ -68,10 +55,15 @@ type sessionKey struct{ accessKeyID, secretKey, sessionToken, region string }
 
 // roleSession is one call to STS and, when done is closed, its outcome.
 type roleSession struct {
-	done   chan struct{}
+	done chan struct{}
+	roleKeys
+	err error
+}
+
+// roleKeys are what STS hands out.
+type roleKeys struct {
 	creds  AwsSecurityCredentials
 	expiry time.Time
-	err    error
 }
 
 func (s *roleSession) isDone() bool {
@@ -156,92 +148,23 @@ func (a *AssumeRole) session(key sessionKey) (s *roleSession, mine bool) {
 func (a *AssumeRole) fill(ctx context.Context, s *roleSession, base AwsSecurityCredentials, region string) {
 	defer close(s.done)
 	s.err = assumeError("the call to AWS STS panicked") // for those who wait, if it does
-	s.creds, s.expiry, s.err = a.assume(ctx, base, region)
+	s.roleKeys, s.err = a.assume(ctx, base, region)
 }
 
-func (a *AssumeRole) assume(ctx context.Context, base AwsSecurityCredentials, region string) (AwsSecurityCredentials, time.Time, error) {
-	call, cancel := context.WithTimeout(ctx, assumeTimeout)
-	defer cancel()
-	name := a.SessionName
-	if name == "" {
-		name = defaultSessionName
+func (a *AssumeRole) assume(ctx context.Context, base AwsSecurityCredentials, region string) (roleKeys, error) {
+	to, err := stsURL(a.BaseEndpoint, region)
+	if err != nil {
+		return roleKeys{}, err
 	}
-	out, err := a.client(base, region).AssumeRole(call, &sts.AssumeRoleInput{RoleArn: &a.RoleARN, RoleSessionName: &name})
-	switch {
-	case err == nil:
-		return a.checked(out)
-	case ctx.Err() != nil:
-		err = gaveUpOnSTS(ctx)
-	case call.Err() != nil:
-		err = &Error{Source: sourceAssumeRole, Reason: "AWS STS did not answer within " + assumeTimeout.String(), Retryable: true}
-	default:
-		err = a.refusal(err, base)
-	}
-	return AwsSecurityCredentials{}, time.Time{}, err
-}
-
-func (a *AssumeRole) client(base AwsSecurityCredentials, region string) *sts.Client {
-	caller := confined(a.HTTPClient, http.ProxyFromEnvironment)
-	caller.Transport = cappedTransport{caller.Transport}
-	if caller.Timeout == 0 || caller.Timeout > assumeAttempt {
-		caller.Timeout = assumeAttempt
-	}
-	o := sts.Options{
-		Region: region,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return base.forSDK(), nil
-		}),
-		HTTPClient: caller,
-	}
-	if a.BaseEndpoint != "" {
-		o.BaseEndpoint = &a.BaseEndpoint
-	}
-	return sts.New(o)
-}
-
-// checked refuses an answer that has no session in it.
-func (a *AssumeRole) checked(out *sts.AssumeRoleOutput) (AwsSecurityCredentials, time.Time, error) {
-	c := out.Credentials
-	if c == nil {
-		return AwsSecurityCredentials{}, time.Time{}, assumeError("AWS STS answered without credentials")
-	}
-	creds := AwsSecurityCredentials{
-		AccessKeyID:     aws.ToString(c.AccessKeyId),
-		SecretAccessKey: secret.New(aws.ToString(c.SecretAccessKey)),
-		SessionToken:    secret.New(aws.ToString(c.SessionToken)),
-	}
-	expiry := aws.ToTime(c.Expiration)
-	var reason string
-	switch {
-	case creds.flaw() != "":
-		reason = "AWS STS answered without usable credentials: " + creds.flaw()
-	case creds.SessionToken.IsZero():
-		reason = "AWS STS answered without a session token"
-	case !expiry.After(now(a.Now)):
-		reason = "AWS STS answered with credentials that have expired; is this machine's clock right?"
-	default:
-		return creds, expiry, nil
-	}
-	return AwsSecurityCredentials{}, time.Time{}, assumeError(reason)
-}
-
-// refusal puts an error of the SDK in words of which none is secret. The error
-// itself is left behind: AWS's text may quote the signed request.
-func (a *AssumeRole) refusal(err error, base AwsSecurityCredentials) *Error {
-	said := "calling AWS STS: " + withoutURL(err).Error()
-	var answer *smithyhttp.ResponseError
-	if errors.As(err, &answer) && answer.HTTPStatusCode() != 0 {
-		said = fmt.Sprintf("the endpoint answered %d with what AWS STS does not say; is a proxy in between?", answer.HTTPStatusCode())
-	}
-	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() != "UnknownError" { // the SDK's word for a body of no shape
-		said = api.ErrorCode() + ": " + api.ErrorMessage()
-	}
-	return &Error{
-		Source:    sourceAssumeRole,
-		Reason:    "assuming " + a.RoleARN + ": " + presentable(said, base.SecretAccessKey, base.SessionToken),
-		Retryable: retryableSDKError(err),
-	}
+	return roleRequest{
+		endpoint: endpoint{source: sourceAssumeRole, client: confined(a.HTTPClient, http.ProxyFromEnvironment), silent: silentSTS},
+		to:       to,
+		region:   region,
+		signWith: base,
+		roleARN:  a.RoleARN,
+		session:  cmp.Or(a.SessionName, defaultSessionName),
+		now:      a.Now,
+	}.send(ctx)
 }
 
 func gaveUpOnSTS(ctx context.Context) *Error {
@@ -249,20 +172,6 @@ func gaveUpOnSTS(ctx context.Context) *Error {
 }
 
 func assumeError(reason string) *Error { return &Error{Source: sourceAssumeRole, Reason: reason} }
-
-// cappedTransport ends a body that does not end by itself, which the SDK would read.
-type cappedTransport struct{ http.RoundTripper }
-
-func (t cappedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := t.RoundTripper.RoundTrip(r)
-	if err == nil {
-		resp.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
-	}
-	return resp, err
-}
 
 // ValidRoleARN reports whether s is the ARN of an IAM role, in any partition
 // ("aws", "aws-cn", "aws-us-gov", …):

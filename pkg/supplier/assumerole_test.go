@@ -108,25 +108,35 @@ func TestAssumeRoleAnswersThatAreNone(t *testing.T) {
 		says      string
 		retryable bool
 	}{
-		"denied":                       {403, stsError("AccessDenied", "User: x is not authorized to perform: sts:AssumeRole"), testRole + ": AccessDenied: User: x is not authorized", false},
-		"a signature quoted in full":   {403, stsError("SignatureDoesNotMatch", canonical), "SignatureDoesNotMatch: The request signature we calculated does not match.", false},
-		"a token quoted on one line":   {403, stsError("InvalidClientTokenId", "token "+plantedToken+" of "+plantedKey), "token sha256:", false},
-		"a base session that ended":    {403, stsError("ExpiredTokenException", "expired"), "ExpiredTokenException", false},
-		"throttled":                    {400, stsError("Throttling", "Rate exceeded"), "Throttling", true},
-		"broken":                       {500, stsError("InternalFailure", "oops"), "InternalFailure", true},
-		"broken without words":         {503, "", "the endpoint answered 503", true},
-		"a busy proxy":                 {429, "<html>busy</html>", "the endpoint answered 429", true},
-		"HTML":                         {200, "<html><body>Sign in</body></html>", "the endpoint answered 200", false},
-		"not even XML":                 {200, "sign in " + plantedKey, "AWS STS answered without", false},
-		"nothing":                      {200, "", "AWS STS answered without credentials", false},
-		"cut off":                      {200, good[:200], "", false},
-		"a redirect":                   {302, "", "the endpoint answered 302", false},
-		"no secret key":                {200, strings.Replace(good, plantedKey, "", 1), "secret access key is empty", false},
-		"no session token":             {200, strings.Replace(good, plantedToken, "", 1), "without a session token", false},
-		"expired":                      {200, assumed(testNow()), "have expired", false},
-		"no expiry":                    {200, strings.Replace(good, "2026-01-02T04:04:05Z", "", 1), "", false},
-		"a body that does not end":     {200, good[:100] + strings.Repeat(" ", 2*maxAnswer) + good[100:], "", false},
-		"an error that does not parse": {400, "<html>" + plantedKey + "</html>", "the endpoint answered 400", false},
+		"denied":                         {403, stsError("AccessDenied", "User: x is not authorized to perform: sts:AssumeRole"), testRole + ": AccessDenied: User: x is not authorized", false},
+		"a signature quoted in full":     {403, stsError("SignatureDoesNotMatch", canonical), "SignatureDoesNotMatch: The request signature we calculated does not match.", false},
+		"a signature quoted in one line": {403, stsError("SignatureDoesNotMatch", strings.ReplaceAll(canonical, "\n", " ")), "SignatureDoesNotMatch: The request signature we calculated does not match.", false},
+		"a token quoted on one line":     {403, stsError("InvalidClientTokenId", "token "+plantedToken+" of "+plantedKey), "token sha256:", false},
+		"a base session that ended":      {403, stsError("ExpiredTokenException", "expired"), "ExpiredTokenException", false},
+		"throttled":                      {400, stsError("Throttling", "Rate exceeded"), "Throttling", true},
+		"timed out on their side":        {400, stsError("RequestTimeout", "slow"), "RequestTimeout", true},
+		"quoted characters":              {400, stsError("ValidationError", "Value &apos;x&apos; at &#39;roleArn&#39;"), "ValidationError: Value 'x' at 'roleArn'", false},
+		"an error without a message":     {403, stsError("AccessDenied", ""), "role/deploy/web: AccessDenied", false},
+		"broken":                         {500, stsError("InternalFailure", "oops"), "InternalFailure", true},
+		"broken without words":           {503, "", "the endpoint answered 503", true},
+		"a busy proxy":                   {429, "<html>busy</html>", "the endpoint answered 429", true},
+		"HTML":                           {200, "<html><body>Sign in</body></html>", "the endpoint answered 200", false},
+		"not even XML":                   {200, "sign in " + plantedKey, "the endpoint answered 200", false},
+		"nothing":                        {200, "", "the endpoint answered 200", false},
+		"cut off":                        {200, good[:200], "the endpoint answered 200", false},
+		"an error for an answer":         {200, stsError("AccessDenied", "no"), "the endpoint answered 200", false},
+		"an answer for an error":         {400, good, "the endpoint answered 400", false},
+		"another service's error":        {400, "<Response><Error><Code>AccessDenied</Code><Message>no</Message></Error></Response>", "the endpoint answered 400", false},
+		"another action's answer":        {200, strings.ReplaceAll(good, "AssumeRoleRes", "GetSessionTokenRes"), "the endpoint answered 200", false},
+		"no credentials":                 {200, "<AssumeRoleResponse><AssumeRoleResult/></AssumeRoleResponse>", "AWS STS answered without credentials", false},
+		"a document type":                {200, `<!DOCTYPE x [<!ENTITY k "` + plantedKey + `">]>` + strings.Replace(good, plantedKey, "&k;", 1), "the endpoint answered 200", false},
+		"a redirect":                     {302, "", "the endpoint answered 302", false},
+		"no secret key":                  {200, strings.Replace(good, plantedKey, "", 1), "secret access key is empty", false},
+		"no session token":               {200, strings.Replace(good, plantedToken, "", 1), "without a session token", false},
+		"expired":                        {200, assumed(testNow()), "have expired", false},
+		"no expiry":                      {200, strings.Replace(good, "2026-01-02T04:04:05Z", "", 1), "", false},
+		"a body that does not end":       {200, good[:100] + strings.Repeat(" ", 2*maxAnswer) + good[100:], "more than 65536 bytes", false},
+		"an error that does not parse":   {400, "<html>" + plantedKey + "</html>", "the endpoint answered 400", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -139,8 +149,8 @@ func TestAssumeRoleAnswersThatAreNone(t *testing.T) {
 				if creds != (AwsSecurityCredentials{}) {
 					t.Error("credentials beside an error")
 				}
-				if strings.Contains(err.Error(), "\n") {
-					t.Errorf("more than one line: %v", err)
+				if strings.ContainsAny(err.Error(), "\n\r") || strings.Contains(err.Error(), "x-amz-security-token") {
+					t.Errorf("more than one line, or the signed request: %v", err)
 				}
 			})
 		})
@@ -151,13 +161,13 @@ func TestAssumeRoleIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		role := &AssumeRole{Base: baseKeys(), RoleARN: testRole, HTTPClient: hangs().client()}
-		_, err := role.AwsSecurityCredentials(t.Context(), SupplierContext{})
-		if e := wantError(t, err, "assume-role"); !e.Retryable {
+		w := hangs()
+		_, err := (&AssumeRole{Base: baseKeys(), RoleARN: testRole, HTTPClient: w.client()}).AwsSecurityCredentials(t.Context(), SupplierContext{})
+		if e := wantError(t, err, "assume-role", "AWS STS did not answer within 15s", "VPC"); !e.Retryable {
 			t.Errorf("not retryable: %v", err)
 		}
-		if took := time.Since(start); took > 15*time.Second {
-			t.Errorf("took %v", took)
+		if took := time.Since(start); took != 15*time.Second || len(w.calls()) != 3 {
+			t.Errorf("took %v and %d attempts", took, len(w.calls()))
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {

@@ -2,7 +2,6 @@ package supplier
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -133,9 +132,7 @@ func (c Container) uri(ctx context.Context) (*url.URL, error) {
 func (c Container) checkHost(ctx context.Context, host string) error {
 	addrs, err := c.lookup(ctx, host)
 	if err != nil {
-		var dns *net.DNSError
-		unknown := errors.As(err, &dns) && dns.IsNotFound
-		return &Error{Source: sourceContainer, Reason: "looking up the host of " + fullURIVariable, Retryable: !unknown, Err: err}
+		return &Error{Source: sourceContainer, Reason: "looking up the host of " + fullURIVariable, Retryable: mayPass(err), Err: err}
 	}
 	elsewhere := func(a netip.Addr) bool { return !isContainerAddr(a.Unmap()) }
 	if len(addrs) == 0 || slices.ContainsFunc(addrs, elsewhere) {

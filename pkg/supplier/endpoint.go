@@ -48,28 +48,44 @@ type answer struct {
 // answer says to come back. It fails with an *Error only when there was no
 // answer to return.
 func (e endpoint) ask(ctx context.Context, timeout time.Duration, method string, to *url.URL, header http.Header) (answer, error) {
-	for attempt := 1; ; attempt++ {
-		a, again, err := e.try(ctx, timeout, method, to, header)
-		if !again || attempt == maxAttempts {
-			return a, err
-		}
-		if err := pause(ctx, firstPause<<(attempt-1)); err != nil {
-			return answer{}, &Error{Source: e.source, Reason: "gave up waiting for " + to.Host, Retryable: true, Err: err}
-		}
-	}
-}
-
-// try is one attempt. again tells whether another one is worth it: what hung
-// for the whole timeout would only hang again.
-func (e endpoint) try(ctx context.Context, timeout time.Duration, method string, to *url.URL, header http.Header) (_ answer, again bool, _ error) {
-	attempt, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	r, err := http.NewRequestWithContext(attempt, method, to.String(), nil)
+	r, err := http.NewRequestWithContext(ctx, method, to.String(), nil)
 	if err != nil {
-		return answer{}, false, &Error{Source: e.source, Reason: "making a request to " + to.Host, Err: withoutURL(err)}
+		return answer{}, &Error{Source: e.source, Reason: "making a request to " + to.Host, Err: withoutURL(err)}
 	}
 	r.Header = header
-	resp, err := e.client.Do(r)
+	var a answer
+	var none *Error
+	err = persist(ctx, func() (again bool) {
+		a, again, none = e.try(r, timeout)
+		return again
+	})
+	switch {
+	case err != nil:
+		return answer{}, e.gaveUp(to.Host, err)
+	case none != nil:
+		return answer{}, none
+	}
+	return a, nil
+}
+
+// persist attempts something until that is no longer worth it, maxAttempts
+// times at most. It fails only with ctx's error, when that is done during a pause.
+func persist(ctx context.Context, attempt func() (again bool)) error {
+	for n := 1; attempt() && n < maxAttempts; n++ {
+		if err := pause(ctx, firstPause<<(n-1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// try sends r once. again tells whether another attempt is worth it: what hung
+// for the whole timeout would only hang again.
+func (e endpoint) try(r *http.Request, timeout time.Duration) (_ answer, again bool, _ *Error) {
+	ctx, host := r.Context(), r.URL.Host
+	attempt, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	resp, err := e.client.Do(r.WithContext(attempt))
 	var body []byte
 	if err == nil {
 		defer resp.Body.Close()
@@ -77,17 +93,28 @@ func (e endpoint) try(ctx context.Context, timeout time.Duration, method string,
 	}
 	switch {
 	case err == nil && len(body) > maxAnswer:
-		return answer{}, false, &Error{Source: e.source, Reason: fmt.Sprintf("%s answered with more than %d bytes", to.Host, maxAnswer)}
+		return answer{}, false, &Error{Source: e.source, Reason: fmt.Sprintf("%s answered with more than %d bytes", host, maxAnswer)}
 	case err == nil:
-		return answer{to.Host, resp.StatusCode, body}, retryableStatus(resp.StatusCode), nil
+		return answer{host, resp.StatusCode, body}, retryableStatus(resp.StatusCode), nil
 	case ctx.Err() != nil:
-		return answer{}, false, &Error{Source: e.source, Reason: "gave up waiting for " + to.Host, Retryable: true, Err: ctx.Err()}
+		return answer{}, false, e.gaveUp(host, ctx.Err())
 	case attempt.Err() != nil:
-		return answer{}, false, &Error{Source: e.source, Reason: fmt.Sprintf("%s did not answer within %v; %s", to.Host, timeout, e.silent), Retryable: true}
+		return answer{}, false, &Error{Source: e.source, Reason: fmt.Sprintf("%s did not answer within %v; %s", host, timeout, e.silent), Retryable: true}
 	}
+	again = mayPass(err)
+	return answer{}, again, &Error{Source: e.source, Reason: "calling " + host, Retryable: again, Err: withoutURL(err)}
+}
+
+func (e endpoint) gaveUp(host string, err error) *Error {
+	return &Error{Source: e.source, Reason: "gave up waiting for " + host, Retryable: true, Err: err}
+}
+
+// mayPass reports whether a failure to get through may pass: not if nobody has
+// that name, nor if who answers is not to be trusted.
+func mayPass(err error) bool {
+	var dns *net.DNSError
 	var untrusted *tls.CertificateVerificationError
-	again = !errors.As(err, &untrusted)
-	return answer{}, again, &Error{Source: e.source, Reason: "calling " + to.Host, Retryable: again, Err: withoutURL(err)}
+	return !errors.As(err, &untrusted) && !(errors.As(err, &dns) && dns.IsNotFound)
 }
 
 // refusal is the error for an answer that is not the one asked for. sent are

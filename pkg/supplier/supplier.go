@@ -79,12 +79,13 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // detail is the error without the words that every one begins with, for the
 // list of a [ChainError].
-func (e *Error) detail() string {
-	s := e.Source + ": " + e.Reason
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
+func (e *Error) detail() string { return e.Source + ": " + e.text() }
+
+func (e *Error) text() string {
+	if e.Err == nil {
+		return e.Reason
 	}
-	return s
+	return e.Reason + ": " + e.Err.Error()
 }
 
 // Credentials asks s for credentials and refuses a nil supplier, an error
