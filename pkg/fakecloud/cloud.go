@@ -35,9 +35,10 @@ type Cloud struct {
 
 	// The state of the services beside Secrets Manager. Each guards itself, and
 	// its zero value is an empty account.
-	aws      awsState
-	google   googleState
-	metadata metadataState
+	aws       awsState
+	google    googleState
+	metadata  metadataState
+	workspace workspaceState
 }
 
 // New makes a cloud with nothing in it.
@@ -67,6 +68,7 @@ const (
 	serviceGoogleSTS      service = "google-sts"
 	serviceIAM            service = "iamcredentials"
 	serviceTokenInfo      service = "tokeninfo"
+	serviceOAuth          service = "oauth2"
 	serviceContainer      service = "container"
 	serviceIMDS           service = "imds"
 )
@@ -95,11 +97,13 @@ func (s service) endpoint() (e endpoint, known bool) {
 	case serviceAWSSTS:
 		return endpoint{identifyAWSSTS, (*Cloud).serveAWSSTS}, true
 	case serviceGoogleSTS:
-		return endpoint{identifyGoogleSTS, (*Cloud).serveGoogleSTS}, true
+		return endpoint{identifyGoogleSTS, (*Cloud).serveSTS}, true
 	case serviceIAM:
 		return endpoint{identifyIAMCredentials, (*Cloud).serveIAMCredentials}, true
 	case serviceTokenInfo:
 		return endpoint{identifyTokenInfo, (*Cloud).serveTokenInfo}, true
+	case serviceOAuth:
+		return endpoint{identifyOAuth, (*Cloud).serveOAuth}, true
 	case serviceContainer:
 		return endpoint{identifyContainer, (*Cloud).serveContainer}, true
 	case serviceIMDS:
@@ -180,6 +184,9 @@ func (c *Cloud) RoundTrip(r *http.Request) (*http.Response, error) {
 	in := asServer(r)
 	host := r.URL.Hostname()
 	s, known := serviceOfHost(host)
+	if s == serviceTokenInfo && r.URL.Path == oauthTokenPath {
+		s = serviceOAuth // on the same host
+	}
 	if !known && isLoopback(host) {
 		s, in.URL.Path, known = serviceOfPath(r.URL.Path)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wifmint/wifmint/pkg/internal/googleapi"
 	"github.com/wifmint/wifmint/pkg/secret"
@@ -37,11 +38,16 @@ type ExchangeRequest struct {
 	// SubjectTokenType is required, such as
 	// "urn:ietf:params:aws:token-type:aws4_request".
 	SubjectTokenType string
-	Resource         string
+	// SubjectExpiry is when the subject token expires; zero means unknown.
+	// Google tells no expiry of what it makes from a user's access token: that
+	// expires with the subject token, and is refused if this is not known.
+	SubjectExpiry time.Time
+	Resource      string
 	// ActorToken and ActorTokenType are both set or both empty.
 	ActorToken     secret.Text
 	ActorTokenType string
-	// Options is sent as JSON, such as {"userProject": "123"}.
+	// Options is sent as JSON, such as {"userProject": "123"}, of which Google
+	// takes 4,096 characters.
 	Options map[string]any
 }
 
@@ -53,7 +59,10 @@ type ExchangeRequest struct {
 // deadline leaves time for it; an answer that cannot be trusted is not, since
 // the server meant it.
 func (c *Client) Exchange(ctx context.Context, req ExchangeRequest) (Token, error) {
-	fail := failure{op: "exchanging token"}
+	return c.exchange(ctx, failure{op: "exchanging token"}, req)
+}
+
+func (c *Client) exchange(ctx context.Context, fail failure, req ExchangeRequest) (Token, error) {
 	endpoint, err := c.endpoint(c.tokenURL())
 	if err != nil {
 		return Token{}, fail.because("invalid_endpoint", err)
@@ -86,7 +95,7 @@ func (c *Client) Exchange(ctx context.Context, req ExchangeRequest) (Token, erro
 	if err != nil {
 		return Token{}, fail.call(err)
 	}
-	token, err := readToken(answer.Body, req, sent, c.now())
+	token, err := readToken(answer, req, sent, c.now())
 	if err != nil {
 		return Token{}, fail.answer(answer.Status, err)
 	}
@@ -106,15 +115,24 @@ func (r ExchangeRequest) check() error {
 	return nil
 }
 
+// maxOptions is Google's limit, in characters.
+// https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
+const maxOptions = 4096
+
 func marshalOptions(options map[string]any) (string, error) {
 	if len(options) == 0 {
 		return "", nil
 	}
-	text, err := json.Marshal(options)
-	if err != nil {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // in a condition, && would be twelve of the characters
+	if err := encoder.Encode(options); err != nil {
 		return "", fmt.Errorf("marshalling Options: %w", err)
 	}
-	return string(text), nil
+	if n := utf8.RuneCountInString(text.String()) - len("\n"); n > maxOptions {
+		return "", fmt.Errorf("the options are %d characters of JSON: Google takes at most %d", n, maxOptions)
+	}
+	return strings.TrimSuffix(text.String(), "\n"), nil
 }
 
 func (c *Client) exchangeForm(req ExchangeRequest, options string, subject secret.Text) form {

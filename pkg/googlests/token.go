@@ -2,14 +2,12 @@ package googlests
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/wifmint/wifmint/pkg/internal/googleapi"
 	"github.com/wifmint/wifmint/pkg/secret"
 )
 
@@ -23,7 +21,8 @@ type Token struct {
 	// TokenType is "Bearer", however the answer spelled it.
 	TokenType string
 	// Expiry is in UTC, in whole seconds, and counts from when the request was
-	// sent, so it is never later than Google's own idea of it.
+	// sent, so it is never later than Google's own idea of it. It is the request's
+	// SubjectExpiry if Google told none.
 	Expiry time.Time
 	// RefreshToken is empty unless the answer had one.
 	RefreshToken secret.Text
@@ -32,91 +31,45 @@ type Token struct {
 	Scopes []string
 }
 
-// longestLifetime is more than any token has, and little enough to be added to a time.
-const longestLifetime = 10 * 365 * 24 * time.Hour
-
 // readToken reads the answer to a request that was sent at one time and
-// answered at another. Its errors quote nothing of the answer: where a field
-// is wrong, the token may well stand in it.
-func readToken(body []byte, req ExchangeRequest, sent, arrived time.Time) (Token, error) {
-	var answer struct {
-		AccessToken     secret.Text     `json:"access_token"`
-		IssuedTokenType string          `json:"issued_token_type"`
-		TokenType       string          `json:"token_type"`
-		ExpiresIn       json.RawMessage `json:"expires_in"`
-		RefreshToken    secret.Text     `json:"refresh_token"`
-		Scope           string          `json:"scope"`
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return Token{}, notAnAnswer(err)
-	}
-	wanted := cmp.Or(req.RequestedTokenType, tokenTypeAccessToken)
-	switch {
-	case answer.AccessToken.IsZero():
-		return Token{}, errors.New("the answer has no access_token")
-	case !visibleASCII(answer.AccessToken.Reveal()):
-		return Token{}, errors.New("the answer's access_token has characters in it that no header can carry")
-	case !strings.EqualFold(answer.TokenType, "Bearer"):
-		return Token{}, errors.New("the answer's token_type is not Bearer")
-	case answer.IssuedTokenType != "" && answer.IssuedTokenType != wanted:
-		// RFC 8693 requires the field. An answer without it names no other type, so it is let pass.
-		return Token{}, fmt.Errorf("the answer's issued_token_type is not the requested %s", wanted)
-	}
-	lifetime, err := readLifetime(answer.ExpiresIn)
+// answered at another. Its errors quote nothing of the answer.
+func readToken(answer *googleapi.Answer, req ExchangeRequest, sent, arrived time.Time) (Token, error) {
+	told, err := answer.OAuthToken()
 	if err != nil {
 		return Token{}, err
 	}
-	expiry := sent.Add(lifetime).UTC().Truncate(time.Second)
-	if !expiry.After(arrived) {
-		return Token{}, fmt.Errorf("the answer's token lives for %v and had expired when it came", lifetime)
+	wanted := cmp.Or(req.RequestedTokenType, tokenTypeAccessToken)
+	if told.IssuedTokenType != "" && told.IssuedTokenType != wanted {
+		// RFC 8693 requires the field. An answer without it names no other type, so it is let pass.
+		return Token{}, fmt.Errorf("the answer's issued_token_type is not the requested %s", wanted)
 	}
-	scopes := strings.Fields(answer.Scope)
+	expiry, err := expiryOf(told, req.SubjectExpiry, sent, arrived)
+	if err != nil {
+		return Token{}, err
+	}
+	scopes := told.Scopes
 	if len(scopes) == 0 {
 		scopes = slices.Clone(req.Scopes)
 	}
 	return Token{
-		AccessToken:     answer.AccessToken,
+		AccessToken:     told.AccessToken,
 		IssuedTokenType: wanted,
 		TokenType:       "Bearer",
 		Expiry:          expiry,
-		RefreshToken:    answer.RefreshToken,
+		RefreshToken:    told.RefreshToken,
 		Scopes:          scopes,
 	}, nil
 }
 
-// readLifetime reads expires_in: a number, also one in quotes, of which the
-// whole seconds count.
-func readLifetime(expiresIn json.RawMessage) (time.Duration, error) {
-	text := strings.Trim(string(expiresIn), `"`)
-	if text == "" || text == "null" {
-		// Google leaves it out when the subject token is one of its own access
-		// tokens, whose expiry the caller knows. A federated token always has one.
-		return 0, errors.New("the answer has no expires_in")
+// expiryOf is what the answer says or, if it says nothing, what is known of the
+// subject token.
+func expiryOf(told googleapi.OAuthToken, subject, sent, arrived time.Time) (time.Time, error) {
+	if told.Lifetime != 0 || subject.IsZero() {
+		return told.Expiry(sent, arrived)
 	}
-	seconds, err := strconv.ParseFloat(text, 64)
-	if errors.Is(err, strconv.ErrSyntax) {
-		return 0, errors.New("the answer's expires_in is not a number")
+	expiry := subject.UTC().Truncate(time.Second)
+	if !expiry.After(arrived) {
+		return time.Time{}, errors.New("the answer has no expires_in, and by SubjectExpiry its token had expired when it came")
 	}
-	if !(seconds >= 1 && seconds <= longestLifetime.Seconds()) { // neither are NaN and the infinities
-		return 0, fmt.Errorf("the answer's expires_in is %g: want between 1 and %.0f seconds", seconds, longestLifetime.Seconds())
-	}
-	return time.Duration(seconds) * time.Second, nil
-}
-
-// notAnAnswer says why the body could not be decoded, naming a field at most:
-// the decoder's own text quotes values.
-func notAnAnswer(err error) error {
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
-		return fmt.Errorf("the answer's %s has the wrong JSON type", wrong.Field)
-	}
-	return errors.New("the answer is not a JSON object as RFC 8693 has it")
-}
-
-func visibleASCII(s string) bool {
-	for _, c := range []byte(s) {
-		if c <= ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
+	return expiry, nil
 }

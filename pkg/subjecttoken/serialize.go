@@ -2,6 +2,7 @@ package subjecttoken
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/wifmint/wifmint/pkg/secret"
 )
@@ -13,7 +14,8 @@ func serialize(r SignedRequest) (secret.Text, error) {
 	for _, h := range r.Headers {
 		size += len(h.Key) + len(h.Value) + 48
 	}
-	q := make(quoted, 0, 2*size)
+	var q quoted
+	q.Grow(2 * size)
 	q.raw(`{"url":`).string(r.URL).raw(`,"method":`).string(r.Method).raw(`,"headers":[`)
 	for i, h := range r.Headers {
 		if i > 0 {
@@ -22,12 +24,12 @@ func serialize(r SignedRequest) (secret.Text, error) {
 		q.raw(`{"key":`).string(h.Key).raw(`,"value":`).string(h.Value).raw("}")
 	}
 	q.raw("]}")
-	return secret.New(string(q)), nil
+	return secret.New(q.String()), nil
 }
 
 // quoted is percent-encoded JSON under construction. Both encodings in one pass
 // save a third of the work of making a token.
-type quoted []byte
+type quoted struct{ strings.Builder }
 
 // string appends a JSON string. "&" stays "&": encoding/json's \u0026 is the
 // same JSON, but not the bytes that Google's libraries send.
@@ -54,15 +56,15 @@ func plain(s string) bool {
 // (where "+" is a plus).
 func (q *quoted) raw(s string) *quoted {
 	const hex = "0123456789ABCDEF"
-	b := *q
 	for _, c := range []byte(s) {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == '~':
-			b = append(b, c)
+			q.WriteByte(c)
 		default:
-			b = append(b, '%', hex[c>>4], hex[c&15])
+			q.WriteByte('%')
+			q.WriteByte(hex[c>>4])
+			q.WriteByte(hex[c&15])
 		}
 	}
-	*q = b
 	return q
 }

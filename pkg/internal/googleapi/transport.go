@@ -29,5 +29,8 @@ var sharedTransport = sync.OnceValue(func() http.RoundTripper {
 	t := standard.Clone()
 	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 5 * time.Second
+	// The standard two would have the rotator's 16 callers shake hands anew for
+	// most calls wherever HTTP/2 is not to be had, as behind some proxies.
+	t.MaxIdleConnsPerHost = 100
 	return t
 })

@@ -3,8 +3,11 @@ package googleapi
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -67,5 +70,45 @@ func TestSharedTransportFollowsTheStandardOneButWaitsLess(t *testing.T) {
 	}
 	if (&Caller{}).transport() != (&Caller{}).transport() {
 		t.Error("two callers do not share connections")
+	}
+}
+
+func TestConnectionsOfConcurrentCallersAreKept(t *testing.T) {
+	t.Parallel()
+	const callers, rounds = 16, 10
+	var dialled atomic.Int32
+	var all sync.WaitGroup // holds each answer back until everyone has asked
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		all.Done()
+		all.Wait()
+		_, _ = io.WriteString(w, "{}")
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			dialled.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	build := func(ctx context.Context) (Request, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+		return Request{Request: req}, err
+	}
+	for range rounds {
+		var round sync.WaitGroup
+		all.Add(callers)
+		for range callers {
+			round.Go(func() {
+				if _, err := (&Caller{MaxAttempts: 1}).Call(t.Context(), build); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		round.Wait()
+	}
+	// A connection is idle a moment after its answer was read, so a round may
+	// have to dial for one or two that were not yet.
+	if n := dialled.Load(); n > 2*callers {
+		t.Errorf("%d connections for %d callers who came %d times", n, callers, rounds)
 	}
 }

@@ -1,0 +1,94 @@
+package googleapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wifmint/wifmint/pkg/secret"
+)
+
+// OAuthToken is what an OAuth token endpoint answers (RFC 6749, 5.1, and RFC
+// 8693, 2.2.1), checked: it is a bearer token that fits a header.
+type OAuthToken struct {
+	AccessToken secret.Text
+	// IssuedTokenType is empty if the answer has none.
+	IssuedTokenType string
+	// Lifetime is in whole seconds; zero if the answer has no expires_in.
+	Lifetime time.Duration
+	// RefreshToken is empty if the answer has none.
+	RefreshToken secret.Text
+	// Scopes are empty if the answer names none.
+	Scopes []string
+}
+
+// longestLifetime is more than any token has, and little enough to be added to a time.
+const longestLifetime = 10 * 365 * 24 * time.Hour
+
+// OAuthToken reads a token endpoint's answer. Its errors quote nothing of it.
+func (a *Answer) OAuthToken() (OAuthToken, error) {
+	var answer struct {
+		AccessToken     secret.Text     `json:"access_token"`
+		IssuedTokenType string          `json:"issued_token_type"`
+		TokenType       string          `json:"token_type"`
+		ExpiresIn       json.RawMessage `json:"expires_in"`
+		RefreshToken    secret.Text     `json:"refresh_token"`
+		Scope           string          `json:"scope"`
+	}
+	if err := a.Decode(&answer); err != nil {
+		return OAuthToken{}, err
+	}
+	switch {
+	case answer.AccessToken.IsZero():
+		return OAuthToken{}, errors.New("the answer has no access_token")
+	case !FitsHeader(answer.AccessToken.Reveal()):
+		return OAuthToken{}, errors.New("the answer's access_token has characters in it that no header can carry")
+	case !strings.EqualFold(answer.TokenType, "Bearer"):
+		return OAuthToken{}, errors.New("the answer's token_type is not Bearer")
+	}
+	lifetime, err := readLifetime(answer.ExpiresIn)
+	if err != nil {
+		return OAuthToken{}, err
+	}
+	return OAuthToken{
+		AccessToken:     answer.AccessToken,
+		IssuedTokenType: answer.IssuedTokenType,
+		Lifetime:        lifetime,
+		RefreshToken:    answer.RefreshToken,
+		Scopes:          strings.Fields(answer.Scope),
+	}, nil
+}
+
+// readLifetime reads expires_in: a number, also one in quotes, of which the
+// whole seconds count. It is zero if there is none.
+func readLifetime(expiresIn json.RawMessage) (time.Duration, error) {
+	text := strings.Trim(string(expiresIn), `"`)
+	if text == "" || text == "null" {
+		return 0, nil
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
+	if errors.Is(err, strconv.ErrSyntax) {
+		return 0, errors.New("the answer's expires_in is not a number")
+	}
+	if !(seconds >= 1 && seconds <= longestLifetime.Seconds()) { // neither are NaN and the infinities
+		return 0, fmt.Errorf("the answer's expires_in is %g: want between 1 and %.0f seconds", seconds, longestLifetime.Seconds())
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+// Expiry is when the token, which was asked for at sent, expires: in UTC, in
+// whole seconds, and never later than Google's own idea of it. It is an error
+// if the answer did not say, or if the token had expired when it arrived.
+func (t OAuthToken) Expiry(sent, arrived time.Time) (time.Time, error) {
+	if t.Lifetime == 0 {
+		return time.Time{}, errors.New("the answer has no expires_in")
+	}
+	expiry := sent.Add(t.Lifetime).UTC().Truncate(time.Second)
+	if !expiry.After(arrived) {
+		return time.Time{}, fmt.Errorf("the answer's token lives for %v and had expired when it came", t.Lifetime)
+	}
+	return expiry, nil
+}
