@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/wifmint/wifmint/internal/keeper"
 	"github.com/wifmint/wifmint/internal/lambdaapi"
@@ -31,17 +33,28 @@ const (
 	localAudience = "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/aws/providers/lambda"
 )
 
-// The AWS identities of the play: the minter's role, and another Lambda's that
-// reads its token. Their keys are worth nothing outside the fake account.
+// The AWS identities of the play: the functions' roles, another Lambda's that
+// reads the tokens, and a person's. Their keys are worth nothing outside the
+// fake account.
 var (
-	minterRole = fakecloud.AWSKey{
-		AccessKeyID: "ASIALOCALMINTER00001", SecretAccessKey: "local-minter-secret-access-key", SessionToken: "local-minter-session-token",
-		ARN: "arn:aws:sts::123456789012:assumed-role/wifmint-minter/minter",
+	minterRole   = localRole("minter")
+	rotatorRole  = localRole("rotator")
+	consumerRole = localRole("consumer")
+	operatorRole = localRole("operator")
+)
+
+func localRole(name string) fakecloud.AWSKey {
+	return fakecloud.AWSKey{
+		AccessKeyID:     "ASIALOCAL" + strings.ToUpper(name),
+		SecretAccessKey: "local-" + name + "-secret-access-key",
+		SessionToken:    "local-" + name + "-session-token",
+		ARN:             "arn:aws:sts::123456789012:assumed-role/wifmint-" + name + "/" + name,
 	}
-	consumerRole = fakecloud.AWSKey{
-		AccessKeyID: "ASIALOCALCONSUMER001", SecretAccessKey: "local-consumer-secret-access-key", SessionToken: "local-consumer-session-token",
-		ARN: "arn:aws:sts::123456789012:assumed-role/report-sender/report-sender",
-	}
+}
+
+const (
+	reportsAccount = "reports@demo-project.iam.gserviceaccount.com"
+	callerAccount  = "caller@demo-project.iam.gserviceaccount.com"
 )
 
 // localConfig is the config document of the play.
@@ -51,6 +64,7 @@ const localConfig = `{
     "audience": %q,
     "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request",
     "token_url": %q,
+    "service_account_impersonation_url": %q,
     "credential_source": {
       "environment_id": "aws1",
       "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
@@ -58,7 +72,9 @@ const localConfig = `{
   },
   "create_secrets": true,
   "targets": [
-    {"name": "federated", "secret": "wifmint/federated", "scopes": ["https://www.googleapis.com/auth/cloud-platform"]}
+    {"name": "federated", "secret": "wifmint/federated"},
+    {"name": "reports", "secret": "wifmint/reports", "service_account": "` + reportsAccount + `", "scopes": ["https://www.googleapis.com/auth/bigquery"]},
+    {"name": "api", "secret": "wifmint/api", "service_account": "` + callerAccount + `", "id_token_audience": "https://api.example.run.app"}
   ]
 }`
 
@@ -102,21 +118,30 @@ func (c *localCommand) Run(w *world) error {
 
 func (p *play) run(ctx context.Context) error {
 	p.tell.title()
-	bootstrap, err := p.build(ctx, "minter")
-	if err != nil {
-		return err
+	bootstraps := map[string]string{}
+	for _, function := range []string{"minter", "rotator"} {
+		bootstrap, err := p.build(ctx, function)
+		if err != nil {
+			return err
+		}
+		bootstraps[function] = bootstrap
 	}
 	if err := p.openCloud(); err != nil {
 		return err
 	}
 	defer p.server.Close()
-	minter, err := p.start(ctx, "minter", bootstrap, minterRole)
+	minter, err := p.start(ctx, "minter", bootstraps["minter"], minterRole)
 	if err != nil {
 		return err
 	}
 	defer minter.Close()
+	rotator, err := p.start(ctx, "rotator", bootstraps["rotator"], rotatorRole)
+	if err != nil {
+		return err
+	}
+	defer rotator.Close()
 
-	p.tell.scene("The schedule fires: there is no token yet")
+	p.tell.scene("The minter's schedule fires: there is no token yet")
 	if err := p.invoke(ctx, minter, "minter", "minter-schedule.json", keeper.Minted); err != nil {
 		return err
 	}
@@ -124,7 +149,15 @@ func (p *play) run(ctx context.Context) error {
 	if err := p.invoke(ctx, minter, "minter", "minter-schedule.json", keeper.Fresh); err != nil {
 		return err
 	}
-	p.tell.scene("Another Lambda reads the token: one call, no Google key, no federation library")
+	p.tell.scene("The rotator's schedule fires: one federated token serves every service account")
+	if err := p.invoke(ctx, rotator, "rotator", "rotator-schedule.json", keeper.Minted); err != nil {
+		return err
+	}
+	p.tell.scene("A person rotates a secret: Secrets Manager calls the rotator for its four steps")
+	if err := p.rotate(ctx, rotator, "wifmint/reports"); err != nil {
+		return err
+	}
+	p.tell.scene("Another Lambda reads the tokens: one call each, no Google key, no federation library")
 	return p.readAll(ctx)
 }
 
@@ -164,20 +197,24 @@ func (p *play) build(ctx context.Context, function string) (string, error) {
 // openCloud starts the fakes and writes the config document that points at them.
 func (p *play) openCloud() (err error) {
 	p.cloud = fakecloud.New(fakecloud.Options{Region: localRegion})
-	p.cloud.AddAWSKey(minterRole)
-	p.cloud.AddAWSKey(consumerRole)
+	for _, role := range []fakecloud.AWSKey{minterRole, rotatorRole, consumerRole, operatorRole} {
+		p.cloud.AddAWSKey(role)
+	}
+	p.cloud.AddServiceAccount(fakecloud.ServiceAccount{Email: reportsAccount})
+	p.cloud.AddServiceAccount(fakecloud.ServiceAccount{Email: callerAccount})
 	p.cloud.AddProvider(fakecloud.Provider{Audience: localAudience, AWSAccount: "123456789012"})
 	p.cloud.OnCall(p.tell.call)
 	if p.server, err = p.cloud.Serve(); err != nil {
 		return fmt.Errorf("starting the fake cloud: %w", err)
 	}
-	document := fmt.Sprintf(localConfig, localAudience, p.server.Endpoints().TokenURL)
+	document := fmt.Sprintf(localConfig, localAudience, p.server.Endpoints().TokenURL, p.server.Endpoints().IAMCredentials)
 	if p.config, err = keeper.ParseConfig([]byte(document), keeper.ConfigOptions{AllowAnyEndpoint: true}); err != nil {
 		return err
 	}
 	p.env = map[string]string{
 		"WIFMINT_CONFIG":                   document,
 		"WIFMINT_UNSAFE_ENDPOINTS":         "allow",
+		"WIFMINT_TOKENINFO_URL":            p.server.Endpoints().TokenInfo,
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER": p.server.Endpoints().SecretsManager,
 		"AWS_REGION":                       localRegion,
 		"AWS_LAMBDA_LOG_FORMAT":            "JSON",
@@ -233,14 +270,66 @@ func (p *play) invoke(ctx context.Context, e *lambdaapi.Environment, function, f
 	return nil
 }
 
+// rotate rotates a secret as "aws secretsmanager rotate-secret" does, with the
+// rotator as its function.
+func (p *play) rotate(ctx context.Context, rotator *lambdaapi.Environment, secretID string) error {
+	const arn = "arn:aws:lambda:" + localRegion + ":123456789012:function:wifmint-rotator"
+	var failed error // RotateSecret itself answers well whatever its function says
+	p.cloud.SetRotationFunction(arn, func(ctx context.Context, step fakecloud.RotationEvent) error {
+		failed = p.rotationStep(ctx, rotator, step)
+		return failed
+	})
+	defer p.cloud.SetRotationFunction(arn, nil)
+	_, err := p.client(operatorRole).RotateSecret(ctx, &secretsmanager.RotateSecretInput{
+		SecretId: &secretID, RotationLambdaARN: aws.String(arn), RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(1)},
+	})
+	if err := cmp.Or(failed, err); err != nil {
+		return fmt.Errorf("rotating %s: %w", secretID, err)
+	}
+	return nil
+}
+
+// rotationStep hands the rotator the step's file of events/ with this
+// rotation's secret and version in it.
+func (p *play) rotationStep(ctx context.Context, rotator *lambdaapi.Environment, step fakecloud.RotationEvent) error {
+	file := "rotation-" + strings.TrimSuffix(step.Step, "Secret") + ".json"
+	p.tell.event("rotator", filepath.Join("events", file))
+	sample, err := os.ReadFile(filepath.Join(p.module, "events", file))
+	if err != nil {
+		return fmt.Errorf("reading the event: %w", err)
+	}
+	event := map[string]string{}
+	if err := json.Unmarshal(sample, &event); err != nil {
+		return fmt.Errorf("reading the event %s: %w", file, err)
+	}
+	event["SecretId"], event["ClientRequestToken"], event["RotationToken"] = step.SecretId, step.ClientRequestToken, step.RotationToken
+	payload, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	result, err := rotator.Invoke(ctx, payload)
+	if err != nil {
+		return err
+	}
+	if result.Error != nil {
+		return result.Error
+	}
+	p.tell.step(step.Step, result.Duration)
+	return nil
+}
+
+func (p *play) client(role fakecloud.AWSKey) *secretsmanager.Client {
+	return secretsmanager.New(secretsmanager.Options{
+		Region:       localRegion,
+		BaseEndpoint: aws.String(p.server.Endpoints().SecretsManager),
+		Credentials:  credentials.NewStaticCredentialsProvider(role.AccessKeyID, role.SecretAccessKey, role.SessionToken),
+	})
+}
+
 // readAll reads every target's secret as its consumer would, and asks Google
 // whether the token in it is good.
 func (p *play) readAll(ctx context.Context) error {
-	client := secretsmanager.New(secretsmanager.Options{
-		Region:       localRegion,
-		BaseEndpoint: aws.String(p.server.Endpoints().SecretsManager),
-		Credentials:  credentials.NewStaticCredentialsProvider(consumerRole.AccessKeyID, consumerRole.SecretAccessKey, consumerRole.SessionToken),
-	})
+	client := p.client(consumerRole)
 	for _, t := range p.config.Targets {
 		value, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &t.Secret})
 		if err != nil {

@@ -23,6 +23,7 @@ type narrator interface {
 	event(function, file string)
 	call(fakecloud.Call)
 	report(*keeper.Report, time.Duration)
+	step(name string, took time.Duration)
 	read(secretID string, t tokenstore.Token)
 	summary(targets, fresh int, err error)
 }
@@ -45,6 +46,7 @@ type prose struct {
 	mu     sync.Mutex // calls are told by the fakes' goroutines
 	out    io.Writer
 	scenes int
+	shown  bool // a token in full
 }
 
 func (p *prose) printf(format string, args ...any) {
@@ -74,26 +76,37 @@ func (p *prose) event(function, file string) {
 	p.printf("   %s\n", p.dim("event    "+file+" to the "+function))
 }
 
-// hop says who calls whom and what for, in the words of the reader rather than
-// of the API.
-var hop = map[string]string{
-	"secretsmanager": "function -> Secrets Manager",
-	"google-sts":     "function -> Google STS",
-	"aws-sts":        "Google   -> AWS STS",
-	"iamcredentials": "function -> IAM Credentials",
-	"tokeninfo":      "function -> tokeninfo",
+// service is a service's name for a reader.
+var service = map[string]string{
+	"secretsmanager": "Secrets Manager",
+	"google-sts":     "Google STS",
+	"aws-sts":        "AWS STS",
+	"iamcredentials": "IAM Credentials",
+	"tokeninfo":      "Google tokeninfo",
+}
+
+// caller is who made a call. Google's services know no AWS role, but in this
+// play it is a function that calls them.
+func caller(c fakecloud.Call) string {
+	switch {
+	case c.Service == "aws-sts":
+		return "Google"
+	case c.Service == "secretsmanager" && c.Principal != "":
+		return c.Principal[strings.LastIndex(c.Principal, "/")+1:]
+	}
+	return "function"
 }
 
 func (p *prose) call(c fakecloud.Call) {
 	what := resource(c.Resource)
-	if what == "" {
+	if what == "" && c.Principal != "" {
 		what = "signed by " + resource(c.Principal)
 	}
 	status := fmt.Sprint(c.Status)
 	if c.Err != "" {
 		status += " " + c.Err
 	}
-	p.printf("   %-28s %-18s %-40s %s\n", hop[c.Service], c.Operation, what, p.dim(status+", "+rounded(c.Duration)))
+	p.printf("   %-8s -> %-16s %-24s %-45s %s\n", caller(c), service[c.Service], c.Operation, what, p.dim(status+", "+rounded(c.Duration)))
 }
 
 func (p *prose) report(r *keeper.Report, took time.Duration) {
@@ -113,14 +126,30 @@ func (p *prose) report(r *keeper.Report, took time.Duration) {
 	}
 }
 
+func (p *prose) step(name string, took time.Duration) {
+	p.printf("   %s  %s  %s\n", p.good("ok"), name, p.dim(rounded(took)))
+}
+
+// kinds is what the kinds of token are called in a sentence.
+var kinds = map[tokenstore.Kind]string{
+	tokenstore.Federated:   "a federated token",
+	tokenstore.AccessToken: "an access token",
+	tokenstore.IDToken:     "an ID token",
+}
+
+// read tells a token that a consumer read; the first one in full.
 func (p *prose) read(secretID string, t tokenstore.Token) {
-	p.printf("   %s  %s holds a %s token that Google accepts:\n", p.good("ok"), secretID, t.Kind)
+	p.printf("   %s  %s holds %s that Google accepts, sha256:%s\n", p.good("ok"), secretID, kinds[t.Kind], t.Value.Fingerprint())
+	if p.shown {
+		return
+	}
+	p.shown = true
 	var pretty strings.Builder
 	enc := json.NewEncoder(&pretty)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("   ", "  ")
+	enc.SetIndent("       ", "  ")
 	if enc.Encode(t) == nil { // masked
-		p.printf("   %s", pretty.String())
+		p.printf("       %s", pretty.String())
 	}
 }
 
@@ -202,6 +231,10 @@ func (l *lines) call(c fakecloud.Call) {
 
 func (l *lines) report(r *keeper.Report, took time.Duration) {
 	l.emit("report", map[string]any{"report": r, "ms": ms(took)})
+}
+
+func (l *lines) step(name string, took time.Duration) {
+	l.emit("step", map[string]any{"step": name, "ms": ms(took)})
 }
 
 func (l *lines) read(secretID string, t tokenstore.Token) {

@@ -16,7 +16,6 @@
 package googlests
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"net/url"
@@ -77,20 +76,12 @@ func (c *Client) caller() *googleapi.Caller {
 }
 
 // post makes the request that sends a form to an endpoint that was checked.
-func (c *Client) post(ctx context.Context, rawURL string, body form) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, rawURL, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	if c.APIClient != "" {
-		req.Header.Set("X-Goog-Api-Client", c.APIClient)
-	}
+func (c *Client) post(ctx context.Context, endpoint *url.URL, body form) *http.Request {
+	r := googleapi.Post(ctx, endpoint, "application/x-www-form-urlencoded", c.APIClient, body)
 	if authorization := c.ClientAuth.authorization(); authorization != "" {
-		req.Header.Set("Authorization", authorization)
+		r.Header.Set("Authorization", authorization)
 	}
-	return req, nil
+	return r
 }
 
 func (c *Client) now() time.Time {

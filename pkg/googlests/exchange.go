@@ -85,12 +85,11 @@ func (c *Client) exchange(ctx context.Context, fail failure, req ExchangeRequest
 			return googleapi.Request{}, fail.because("invalid_request", errors.New("SubjectToken returned an empty token and no error"))
 		}
 		sent = c.now()
-		r, err := c.post(ctx, c.tokenURL(), c.exchangeForm(req, options, subject))
 		return googleapi.Request{
-			Request: r,
+			Request: c.post(ctx, endpoint, c.exchangeForm(req, options, subject)),
 			Secrets: []secret.Text{subject, req.ActorToken, c.ClientAuth.Secret},
 			Public:  []string{req.Audience, req.Resource},
-		}, err
+		}, nil
 	})
 	if err != nil {
 		return Token{}, fail.call(err)
@@ -136,7 +135,8 @@ func marshalOptions(options map[string]any) (string, error) {
 }
 
 func (c *Client) exchangeForm(req ExchangeRequest, options string, subject secret.Text) form {
-	f := make(form, 0, 1024+2*len(subject.Reveal()))
+	// The subject token is most of it, and what is escaped in it is its own "%".
+	f := make(form, 0, 1024+len(subject.Reveal())+2*strings.Count(subject.Reveal(), "%"))
 	f.add("grant_type", cmp.Or(req.GrantType, grantTypeTokenExchange))
 	f.add("audience", req.Audience)
 	f.add("scope", strings.Join(req.Scopes, " "))

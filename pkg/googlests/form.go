@@ -20,15 +20,19 @@ func (f *form) add(name, value string) {
 // appendEscaped appends what url.QueryEscape returns.
 func appendEscaped(b []byte, s string) []byte {
 	const hex = "0123456789ABCDEF"
-	for _, c := range []byte(s) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == '~':
-			b = append(b, c)
-		case c == ' ':
+	done := 0
+	for i := range len(s) {
+		c := s[i]
+		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || c == '-' || c == '_' || c == '.' || c == '~' {
+			continue
+		}
+		b = append(b, s[done:i]...)
+		done = i + 1
+		if c == ' ' {
 			b = append(b, '+')
-		default:
+		} else {
 			b = append(b, '%', hex[c>>4], hex[c&15])
 		}
 	}
-	return b
+	return append(b, s[done:]...)
 }

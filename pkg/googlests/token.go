@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/wifmint/wifmint/pkg/internal/googleapi"
@@ -27,7 +26,7 @@ type Token struct {
 	// RefreshToken is empty unless the answer had one.
 	RefreshToken secret.Text
 	// Scopes are what the answer names, or what was requested if it names none
-	// (RFC 8693, 2.2.1: then they are the same).
+	// (RFC 8693, 2.2.1: then they are the same), in the request's own slice.
 	Scopes []string
 }
 
@@ -49,7 +48,7 @@ func readToken(answer *googleapi.Answer, req ExchangeRequest, sent, arrived time
 	}
 	scopes := told.Scopes
 	if len(scopes) == 0 {
-		scopes = slices.Clone(req.Scopes)
+		scopes = req.Scopes
 	}
 	return Token{
 		AccessToken:     told.AccessToken,

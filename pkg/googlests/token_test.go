@@ -91,7 +91,7 @@ func TestAnswersThatAreNot(t *testing.T) {
 	for name, tc := range map[string]struct{ body, text string }{
 		"nothing":                           {"", "not a JSON object"},
 		"a page of HTML":                    {"<html>sign in</html>", "not a JSON object"},
-		"null":                              {"null", "no access_token"},
+		"null":                              {"null", "not a JSON object"},
 		"a list":                            {"[" + goodAnswer + "]", "not a JSON object"},
 		"a string":                          {`"ya29.d.token"`, "not a JSON object"},
 		"truncated JSON":                    {goodAnswer[:len(goodAnswer)-10], "not a JSON object"},

@@ -25,7 +25,6 @@
 package impersonate
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -101,12 +100,8 @@ func invoke[T any](ctx context.Context, c *Client, call invocation, read func(*g
 		return none, call.because("invalid_request", err)
 	}
 	call.Host = method.Host
-	rawURL := method.String()
 	return send(ctx, c, call.failure, read, func(ctx context.Context) (googleapi.Request, error) {
-		r, err := c.post(ctx, rawURL, "application/json", body)
-		if err != nil {
-			return googleapi.Request{}, err
-		}
+		r := googleapi.Post(ctx, method, "application/json", c.APIClient, body)
 		r.Header.Set("Authorization", "Bearer "+call.bearer.Reveal())
 		return googleapi.Request{Request: r, Secrets: call.hidden, Public: []string{call.Account}}, nil
 	})
@@ -143,20 +138,6 @@ func (c *Client) methodURL(account, method string) (*url.URL, error) {
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/v1/" + resourceName(account) + ":" + method
 	return u, nil
-}
-
-// post makes the request that sends a body to an endpoint that was checked.
-func (c *Client) post(ctx context.Context, rawURL, contentType string, body []byte) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, rawURL, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", contentType)
-	r.Header.Set("Accept", "application/json")
-	if c.APIClient != "" {
-		r.Header.Set("X-Goog-Api-Client", c.APIClient)
-	}
-	return r, nil
 }
 
 func (c *Client) now() time.Time {

@@ -112,7 +112,7 @@ func (c *Client) redeem(ctx context.Context, fail failure, endpoint *url.URL, as
 	}
 	return send(ctx, c, fail, read, func(ctx context.Context) (googleapi.Request, error) {
 		sent = c.now()
-		r, err := c.post(ctx, endpoint.String(), "application/x-www-form-urlencoded", body)
-		return googleapi.Request{Request: r, Secrets: []secret.Text{assertion}, Public: []string{fail.Account, fail.Subject}}, err
+		r := googleapi.Post(ctx, endpoint, "application/x-www-form-urlencoded", c.APIClient, body)
+		return googleapi.Request{Request: r, Secrets: []secret.Text{assertion}, Public: []string{fail.Account, fail.Subject}}, nil
 	})
 }

@@ -9,13 +9,13 @@ import (
 
 // serialize writes a signed request as Google's STS reads it: the compact JSON
 // of {"url", "method", "headers": [{"key", "value"}, ...]}, percent-encoded.
-func serialize(r SignedRequest) (secret.Text, error) {
-	size := len(r.URL) + len(r.Method) + 128
+func serialize(r SignedRequest) secret.Text {
+	size := 2*len(r.URL) + 128
 	for _, h := range r.Headers {
-		size += len(h.Key) + len(h.Value) + 48
+		size += 64 + len(h.Value)*5/4 // what is not base64 in a value is little
 	}
 	var q quoted
-	q.Grow(2 * size)
+	q.Grow(size)
 	q.raw(`{"url":`).string(r.URL).raw(`,"method":`).string(r.Method).raw(`,"headers":[`)
 	for i, h := range r.Headers {
 		if i > 0 {
@@ -24,7 +24,7 @@ func serialize(r SignedRequest) (secret.Text, error) {
 		q.raw(`{"key":`).string(h.Key).raw(`,"value":`).string(h.Value).raw("}")
 	}
 	q.raw("]}")
-	return secret.New(q.String()), nil
+	return secret.New(q.String())
 }
 
 // quoted is percent-encoded JSON under construction. Both encodings in one pass
@@ -56,15 +56,18 @@ func plain(s string) bool {
 // (where "+" is a plus).
 func (q *quoted) raw(s string) *quoted {
 	const hex = "0123456789ABCDEF"
-	for _, c := range []byte(s) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == '~':
-			q.WriteByte(c)
-		default:
-			q.WriteByte('%')
-			q.WriteByte(hex[c>>4])
-			q.WriteByte(hex[c&15])
+	done := 0
+	for i := range len(s) {
+		c := s[i]
+		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || c == '-' || c == '_' || c == '.' || c == '~' {
+			continue
 		}
+		q.WriteString(s[done:i])
+		done = i + 1
+		q.WriteByte('%')
+		q.WriteByte(hex[c>>4])
+		q.WriteByte(hex[c&15])
 	}
+	q.WriteString(s[done:])
 	return q
 }

@@ -13,17 +13,18 @@ import (
 // What passes is one DNS label, which is what makes "sts.{region}.amazonaws.com"
 // safe to build.
 func ValidRegion(s string) bool {
-	parts := strings.Split(s, "-")
-	if len(parts) < 3 || len(s) > 63 || len(parts[0]) < 2 {
+	last := strings.LastIndexByte(s, '-')
+	if last < 0 || len(s) > 63 || !consistsOf(s[last+1:], '0', '9') {
 		return false
 	}
-	number := parts[len(parts)-1]
-	for _, p := range parts[:len(parts)-1] {
-		if !consistsOf(p, 'a', 'z') {
+	words := 0
+	for word := range strings.SplitSeq(s[:last], "-") {
+		if !consistsOf(word, 'a', 'z') || words == 0 && len(word) < 2 {
 			return false
 		}
+		words++
 	}
-	return consistsOf(number, '0', '9')
+	return words >= 2
 }
 
 // regionOfZone returns the region that a zone lies in: "us-west-2" for the

@@ -15,7 +15,7 @@ func (a *Answer) Decode(into any) error {
 		return fmt.Errorf("the answer's %s has the wrong JSON type", wrong.Field)
 	}
 	if err != nil {
-		return errors.New("the answer is not a JSON object of the documented form")
+		return errNoObject
 	}
 	return nil
 }

@@ -96,18 +96,17 @@ func isGoogleHost(host, service, universe string) bool {
 	if !ok {
 		return false
 	}
-	labels := strings.Split(prefix, ".")
-	switch len(labels) {
-	case 1: // SERVICE or X-SERVICE
-		x, ok := strings.CutSuffix(labels[0], "-"+service)
-		return labels[0] == service || ok && isLabel(x)
-	case 2: // X.SERVICE, SERVICE.X or SERVICE-X.p
-		x, ok := strings.CutPrefix(labels[0], service+"-")
-		return labels[1] == service || labels[0] == service || ok && isLabel(x) && labels[1] == "p"
-	case 3: // SERVICE.REGION.rep
-		return labels[0] == service && labels[2] == "rep"
+	first, rest, _ := strings.Cut(prefix, ".")
+	second, third, _ := strings.Cut(rest, ".")
+	switch {
+	case rest == "": // SERVICE or X-SERVICE
+		x, ok := strings.CutSuffix(first, "-"+service)
+		return first == service || ok && isLabel(x)
+	case third == "": // X.SERVICE, SERVICE.X or SERVICE-X.p
+		x, ok := strings.CutPrefix(first, service+"-")
+		return second == service || first == service || ok && isLabel(x) && second == "p"
 	}
-	return false
+	return first == service && third == "rep" // SERVICE.REGION.rep
 }
 
 // isDomain reports whether s is two or more labels.

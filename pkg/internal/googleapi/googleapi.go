@@ -5,12 +5,14 @@
 package googleapi
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 
 	"github.com/wifmint/wifmint/pkg/secret"
 )
@@ -62,7 +64,7 @@ type Answer struct {
 // inside ctx's deadline, the failure is returned at once instead of a late and
 // less telling "deadline exceeded".
 func (c *Caller) Call(ctx context.Context, build func(ctx context.Context) (Request, error)) (*Answer, error) {
-	intervals := newIntervals()
+	var intervals *backoff.ExponentialBackOff // most calls need none
 	var last *Error
 	for attempt := 1; ; attempt++ {
 		if ctx.Err() != nil {
@@ -81,6 +83,9 @@ func (c *Caller) Call(ctx context.Context, build func(ctx context.Context) (Requ
 		}
 		if !failure.Retryable || attempt >= c.maxAttempts() {
 			return nil, failure
+		}
+		if intervals == nil {
+			intervals = newIntervals()
 		}
 		wait := max(intervals.NextBackOff(), failure.RetryAfter)
 		if !affordable(ctx, wait) {
@@ -125,12 +130,22 @@ func (c *Caller) attempt(ctx context.Context, build func(context.Context) (Reque
 
 // readBody reads at most MaxBody+1 bytes: a longer result means that there was more.
 func readBody(resp *http.Response) ([]byte, error) {
-	var body bytes.Buffer
-	if n := resp.ContentLength; n > 0 {
-		body.Grow(int(min(n, MaxBody)) + bytes.MinRead)
+	const usual = 2048 // more than most tokens with what is around them
+	body := make([]byte, 0, min(max(resp.ContentLength+1, usual), MaxBody+1))
+	for len(body) <= MaxBody {
+		if len(body) == cap(body) {
+			body = slices.Grow(body, min(len(body), MaxBody+1-len(body)))
+		}
+		n, err := resp.Body.Read(body[len(body):min(cap(body), MaxBody+1)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return body, err
+		}
 	}
-	_, err := body.ReadFrom(io.LimitReader(resp.Body, MaxBody+1))
-	return body.Bytes(), err
+	return body, nil
 }
 
 func (c *Caller) attemptTimeout() time.Duration {

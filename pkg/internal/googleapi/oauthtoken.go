@@ -1,7 +1,6 @@
 package googleapi
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -30,42 +29,42 @@ const longestLifetime = 10 * 365 * 24 * time.Hour
 
 // OAuthToken reads a token endpoint's answer. Its errors quote nothing of it.
 func (a *Answer) OAuthToken() (OAuthToken, error) {
-	var answer struct {
-		AccessToken     secret.Text     `json:"access_token"`
-		IssuedTokenType string          `json:"issued_token_type"`
-		TokenType       string          `json:"token_type"`
-		ExpiresIn       json.RawMessage `json:"expires_in"`
-		RefreshToken    secret.Text     `json:"refresh_token"`
-		Scope           string          `json:"scope"`
-	}
-	if err := a.Decode(&answer); err != nil {
+	o, err := a.object()
+	if err != nil {
 		return OAuthToken{}, err
 	}
+	var texts [5]string
+	for i, name := range [...]string{"access_token", "token_type", "issued_token_type", "refresh_token", "scope"} {
+		if texts[i], err = o.text(name); err != nil {
+			return OAuthToken{}, err
+		}
+	}
+	accessToken, tokenType, issuedTokenType, refreshToken, scope := texts[0], texts[1], texts[2], texts[3], texts[4]
 	switch {
-	case answer.AccessToken.IsZero():
+	case accessToken == "":
 		return OAuthToken{}, errors.New("the answer has no access_token")
-	case !FitsHeader(answer.AccessToken.Reveal()):
+	case !FitsHeader(accessToken):
 		return OAuthToken{}, errors.New("the answer's access_token has characters in it that no header can carry")
-	case !strings.EqualFold(answer.TokenType, "Bearer"):
+	case !strings.EqualFold(tokenType, "Bearer"):
 		return OAuthToken{}, errors.New("the answer's token_type is not Bearer")
 	}
-	lifetime, err := readLifetime(answer.ExpiresIn)
+	lifetime, err := readLifetime(string(o.member("expires_in")))
 	if err != nil {
 		return OAuthToken{}, err
 	}
 	return OAuthToken{
-		AccessToken:     answer.AccessToken,
-		IssuedTokenType: answer.IssuedTokenType,
+		AccessToken:     secret.New(accessToken),
+		IssuedTokenType: issuedTokenType,
 		Lifetime:        lifetime,
-		RefreshToken:    answer.RefreshToken,
-		Scopes:          strings.Fields(answer.Scope),
+		RefreshToken:    secret.New(refreshToken),
+		Scopes:          strings.Fields(scope),
 	}, nil
 }
 
 // readLifetime reads expires_in: a number, also one in quotes, of which the
 // whole seconds count. It is zero if there is none.
-func readLifetime(expiresIn json.RawMessage) (time.Duration, error) {
-	text := strings.Trim(string(expiresIn), `"`)
+func readLifetime(expiresIn string) (time.Duration, error) {
+	text := strings.Trim(expiresIn, `"`)
 	if text == "" || text == "null" {
 		return 0, nil
 	}
