@@ -1,6 +1,6 @@
 # "make help" lists the targets. Only build-* is called by SAM; the rest is for people.
 
-.PHONY: help test lint ci bench local template-check clean build-Minter
+.PHONY: help test lint ci bench local template-check clean build-Minter build-Rotator
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -21,7 +21,7 @@ bench: ## Measure against peers and print the table
 local: ## The whole main job on this machine, without an account
 	go run ./cmd/wifmint local
 
-template-check: ## cfn-lint over template.yaml
+template-check: ## cfn-lint over the templates
 	bash .ci/template
 
 clean: ## Remove what builds left behind
@@ -34,9 +34,11 @@ clean: ## Remove what builds left behind
 # machine's paths out, -buildvcs=false the state of its clone, and without cgo
 # the binary is static whatever compilers the machine has.
 GOARCH ?= arm64
-build-Minter: export CGO_ENABLED := 0
-build-Minter: export GOOS := linux
-build-Minter: export GOARCH := $(GOARCH)
-build-Minter:
-	go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags "-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/minter
+build-Minter: PROGRAM := minter
+build-Rotator: PROGRAM := rotator
+build-Minter build-Rotator: export CGO_ENABLED := 0
+build-Minter build-Rotator: export GOOS := linux
+build-Minter build-Rotator: export GOARCH := $(GOARCH)
+build-Minter build-Rotator:
+	go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags "-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(PROGRAM)
 	cp -R config "$(ARTIFACTS_DIR)/"

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 
 	"github.com/wifmint/wifmint/internal/keeper"
+	"github.com/wifmint/wifmint/pkg/externalaccount"
 )
 
 // handler is one invocation of the minter.
@@ -16,14 +18,24 @@ func newHandler(env *keeper.Environment, log *slog.Logger, metrics *keeper.Metri
 		Function: "minter",
 		Config:   env.Config,
 		Owns:     keeper.Target.Federated,
-		Mint: func(ctx context.Context, t keeper.Target) (keeper.MintedToken, error) {
-			token, err := env.Credentials.Exchange(ctx, t.Scopes)
-			return keeper.MintedToken{Value: token.AccessToken, Expiry: token.Expiry}, err
-		},
-		Store:   env.Store,
-		Log:     log,
-		Metrics: metrics,
+		Minting:  func() keeper.MintFunc { return exchange(env.Credentials, log) },
+		Store:    env.Store,
+		Log:      log,
+		Metrics:  metrics,
 	})}
+}
+
+// exchange mints each target's token on its own: they share nothing.
+func exchange(credentials *externalaccount.Credentials, log *slog.Logger) keeper.MintFunc {
+	return func(ctx context.Context, t keeper.Target) (keeper.MintedToken, error) {
+		token, err := credentials.Exchange(ctx, t.Scopes)
+		for _, scope := range t.Scopes {
+			if err == nil && !slices.Contains(token.Scopes, scope) {
+				log.LogAttrs(ctx, slog.LevelWarn, "Google granted the token without a scope that was asked for", slog.String("target", t.Name), slog.String("scope", scope))
+			}
+		}
+		return keeper.MintedToken{Value: token.AccessToken, Expiry: token.Expiry}, err
+	}
 }
 
 // Invoke implements lambda.Handler.

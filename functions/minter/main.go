@@ -4,6 +4,7 @@
 package main
 
 import (
+	stdlog "log"
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -14,6 +15,7 @@ import (
 
 func main() {
 	log := lambdacontext.NewLogger()
+	stdlog.SetFlags(0) // aws-lambda-go prints a failed invocation's JSON through it
 	env, err := keeper.ReadEnvironment(os.Getenv, log)
 	if err != nil {
 		keeper.InitError(os.Getenv, log, err)

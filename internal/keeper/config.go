@@ -26,7 +26,9 @@ type Config struct {
 	Targets []Target
 }
 
-// Target is one token to keep fresh in one secret.
+// Target is one token to keep fresh in one secret. A document may write the email
+// of a service account in place of a whole target, which is short for an access
+// token of that account with CloudPlatformScope, in the secret "wifmint/EMAIL".
 type Target struct {
 	// Name is unique in a document: a letter or digit, then up to 63 of those, '.', '_' and '-'.
 	Name string
@@ -72,8 +74,10 @@ const (
 	minWriteInterval = 10 * time.Minute
 
 	maxTargets = 10_000
-	// maxConfigSize holds maxTargets of the longest usual names.
-	maxConfigSize = 8 << 20
+
+	// MaxConfigSize bounds a config document, in bytes. It holds maxTargets of the
+	// longest usual names.
+	MaxConfigSize = 8 << 20
 )
 
 // ConfigOptions says what a document may contain.
@@ -92,8 +96,8 @@ func LoadConfig(value, taskRoot string, o ConfigOptions) (*Config, error) {
 		return nil, errors.New("reading the config document: WIFMINT_CONFIG is empty; set it to the document itself, or to the path of its file")
 	case text[0] == '{':
 		return ParseConfig([]byte(text), o)
-	case strings.Contains(text, "{"): // not shown, as there may be secrets in it
-		return nil, errors.New("reading the config document: WIFMINT_CONFIG is neither a document, which starts with '{', nor a path; remove what stands before the '{'")
+	case strings.Contains(text, "{"), len(text) > 1024: // not shown, as there may be secrets in it
+		return nil, errors.New("reading the config document: WIFMINT_CONFIG is neither a document, which starts with '{', nor a path; write one of the two, as it is")
 	case taskRoot != "" && !filepath.IsAbs(text):
 		text = filepath.Join(taskRoot, text)
 	}
@@ -115,13 +119,13 @@ func readBounded(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxConfigSize+1))
+	return io.ReadAll(io.LimitReader(f, MaxConfigSize+1))
 }
 
 // ParseConfig reads a config document. It fails with a [jsondoc.Problems]: all
 // of them at once.
 func ParseConfig(data []byte, o ConfigOptions) (*Config, error) {
-	doc := jsondoc.ParseMax(data, maxConfigSize)
+	doc := jsondoc.ParseMax(data, MaxConfigSize)
 	root := doc.Root().Required(`write an object with "credentials" and "targets"`)
 	root.Fields("$schema", "credentials", "create_secrets", "targets")
 	root.Get("$schema").Text()
@@ -154,6 +158,9 @@ func readTargets(v jsondoc.Value) []Target {
 }
 
 func readTarget(v jsondoc.Value) Target {
+	if v.IsText() {
+		return readShorthand(v)
+	}
 	v.Fields("name", "secret", "service_account", "scopes", "id_token_audience", "lifetime", "delegates", "refresh_at")
 	const (
 		wantName     = "write a name of at most 64 letters, digits, '.', '_' and '-' that starts with a letter or digit"
@@ -185,6 +192,25 @@ func readTarget(v jsondoc.Value) Target {
 	}
 	t.RefreshAt = readRefreshAt(v, t.Lifetime)
 	return t
+}
+
+// readShorthand reads a target of which only the service account is said.
+func readShorthand(v jsondoc.Value) Target {
+	email := v.Matching(isServiceAccount, `write the email of a service account, such as "reports@PROJECT.iam.gserviceaccount.com", or an object in braces`)
+	if email == "" {
+		return Target{}
+	}
+	name := shorthandName(email)
+	if !isTargetName(name) {
+		v.Problem("", "write an object with a name of its own: the email makes none of at most 64 characters that starts with a letter or digit")
+	}
+	return Target{
+		Name:           name,
+		Secret:         "wifmint/" + email, // the template's name for it
+		ServiceAccount: email,
+		Scopes:         []string{CloudPlatformScope},
+		RefreshAt:      DefaultRefreshAt,
+	}
 }
 
 // forbid reports fields that a target of this kind cannot have.
@@ -284,7 +310,10 @@ func reportDuplicates(elements []jsondoc.Value, targets []Target) {
 	names, secrets := map[string]int{}, map[string][]claim{}
 	for i, t := range targets {
 		if first, taken := names[t.Name]; taken && t.Name != "" {
-			elements[i].Get("name").Problem(fmt.Sprintf("the name of targets[%d], %s", first, jsondoc.Quote(t.Name)), "write a name of its own")
+			reportDuplicate(elements[i], "name", fmt.Sprintf("the name of targets[%d], %s", first, jsondoc.Quote(t.Name)), "write a name of its own")
+			if elements[i].IsText() {
+				continue // most likely the same account twice, which is one mistake
+			}
 		} else {
 			names[t.Name] = i
 		}
@@ -295,10 +324,19 @@ func reportDuplicates(elements []jsondoc.Value, targets []Target) {
 		claims := secrets[name]
 		first := slices.IndexFunc(claims, func(c claim) bool { return c.owner == owner || c.owner == "" || owner == "" })
 		if first >= 0 {
-			elements[i].Get("secret").Problem(fmt.Sprintf("the secret of targets[%d], %s", claims[first].by, jsondoc.Quote(t.Secret)),
+			reportDuplicate(elements[i], "secret", fmt.Sprintf("the secret of targets[%d], %s", claims[first].by, jsondoc.Quote(t.Secret)),
 				"write a secret of its own: two targets would overwrite each other's tokens")
 		} else {
 			secrets[name] = append(claims, claim{owner, i})
 		}
 	}
+}
+
+// reportDuplicate reports a field, or the shorthand that stands for it.
+func reportDuplicate(e jsondoc.Value, field, found, want string) {
+	if e.IsText() {
+		e.Problem(found, "remove it, or write an object with a name and a secret of its own")
+		return
+	}
+	e.Get(field).Problem(found, want)
 }

@@ -102,6 +102,9 @@ var accepted = map[string]string{
 	"App Engine's account":      account(`, "delegates": ["project.example.com@appspot.gserviceaccount.com"]`),
 	"a scoped project":          account(`, "delegates": ["a@p.example.com.iam.gserviceaccount.com"]`),
 	"another universe":          account(`, "delegates": ["a@p.s3ns.iam.gserviceaccount.com"]`),
+	"a shorthand":               document(`"reports@p.iam.gserviceaccount.com"`),
+	"shorthands beside targets": document(`{"name": "a", "secret": "x"}, "r@p.iam.gserviceaccount.com", {"name": "r", "secret": "r"}, "r@q.iam.gserviceaccount.com"`),
+	"the longest shorthand":     document(`"` + strings.Repeat("r", 62) + `@p.iam.gserviceaccount.com"`),
 	"Google's own account":      account(`, "delegates": ["service-123@gcp-sa-pubsub.iam.gserviceaccount.com"]`),
 }
 
@@ -154,7 +157,7 @@ var refused = []struct {
 	{"a duplicate field", target(`, "name": "b"`), true, []string{`targets[0].name: found the field a second time; keep one of them`}},
 	{"targets that are none", document(`null, "a", 1`), false, []string{
 		`targets[0]: found null; write a target, or remove it`,
-		`targets[1]: found "a"; write an object in braces`,
+		`targets[1]: found "a"; write the email of a service account, such as "reports@PROJECT.iam.gserviceaccount.com", or an object in braces`,
 		`targets[2]: found 1; write an object in braces`,
 	}},
 	{"an empty target", document(`{}`), false, []string{`targets[0].name: found nothing; write a name`, `targets[0].secret: found nothing; write the name of a secret`}},
@@ -178,6 +181,22 @@ var refused = []struct {
 	{"a secret by two ARNs", document(`{"name": "a", "secret": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-AbCdEf"},
 		{"name": "b", "secret": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x"}`), true, []string{
 		`targets[1].secret: found the secret of targets[0], "arn:aws:secretsmanager`,
+	}},
+
+	{"an account twice", document(`"r@p.iam.gserviceaccount.com", "s@p.iam.gserviceaccount.com", "r@p.iam.gserviceaccount.com"`), true, []string{
+		`targets[2]: found the name of targets[0], "r.p"; remove it, or write an object with a name and a secret of its own`,
+	}},
+	{"a shorthand that takes a target's name or secret", document(`{"name": "r.p", "secret": "x"}, "r@p.iam.gserviceaccount.com", {"name": "s", "secret": "wifmint/s@p.iam.gserviceaccount.com"}, "s@p.iam.gserviceaccount.com"`), true, []string{
+		`targets[1]: found the name of targets[0], "r.p"; remove it, or write`,
+		`targets[3]: found the secret of targets[2], "wifmint/s@p.iam.gserviceaccount.com"; remove it, or write`,
+	}},
+	{"a target that takes a shorthand's name and secret", document(`"r@p.iam.gserviceaccount.com", {"name": "r.p", "secret": "wifmint/r@p.iam.gserviceaccount.com"}`), true, []string{
+		`targets[1].name: found the name of targets[0], "r.p"; write a name of its own`,
+		`targets[1].secret: found the secret of targets[0], "wifmint/r@p.iam.gserviceaccount.com"; write a secret of its own`,
+	}},
+	{"shorthands that make no name", document(`"` + strings.Repeat("r", 63) + `@p.iam.gserviceaccount.com", "-r@p.iam.gserviceaccount.com"`), true, []string{
+		`targets[0]: found "rrr`,
+		`targets[1]: found "-r@p.iam.gserviceaccount.com"; write an object with a name of its own`,
 	}},
 
 	{"an account by IAM's member name", target(`, "service_account": "serviceAccount:a@p.iam.gserviceaccount.com", "scopes": ["openid"]`), false, []string{
@@ -313,6 +332,33 @@ func TestWhatAProblemAdvisesIsAccepted(t *testing.T) {
 		fields := fmt.Sprintf(`, "lifetime": %q, "refresh_at": %v`, shortestLifetime(at), at)
 		if _, err := ParseConfig([]byte(account(fields)), ConfigOptions{}); err != nil {
 			t.Errorf("%s: %v", fields, err)
+		}
+	}
+}
+
+func TestAnEmailIsShortForATarget(t *testing.T) {
+	t.Parallel()
+	for email, want := range map[string]string{
+		"reports@my-project.iam.gserviceaccount.com":      "reports.my-project",
+		"a@p.example.com.iam.gserviceaccount.com":         "a.p.example.com",
+		"123-compute@developer.gserviceaccount.com":       "123-compute.developer",
+		"project@appspot.gserviceaccount.com":             "project.appspot",
+		"service-1@gcp-sa-pubsub.iam.gserviceaccount.com": "service-1.gcp-sa-pubsub",
+		"a@p.s3ns.iam.gserviceaccount.com":                "a.p.s3ns",
+	} {
+		short, err := ParseConfig([]byte(document(`"`+email+`"`)), ConfigOptions{})
+		if err != nil {
+			t.Errorf("%s: %v", email, err)
+			continue
+		}
+		long, err := ParseConfig([]byte(document(fmt.Sprintf(`{"name": %q, "secret": %q, "service_account": %q, "scopes": [%q]}`,
+			want, "wifmint/"+email, email, CloudPlatformScope))), ConfigOptions{})
+		if err != nil {
+			t.Errorf("%s: %v", email, err)
+			continue
+		}
+		if diff := cmp.Diff(long.Targets, short.Targets); diff != "" {
+			t.Errorf("%s (-long +short):\n%s", email, diff)
 		}
 	}
 }

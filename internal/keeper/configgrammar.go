@@ -78,6 +78,14 @@ func isServiceAccount(s string) bool {
 	return true
 }
 
+// shorthandName is the name of a target of which only the service account is
+// said: its email without the domain that all have, and a dot for the '@', such
+// as "reports.p" for reports@p.iam.gserviceaccount.com.
+func shorthandName(email string) string {
+	short := strings.TrimSuffix(strings.TrimSuffix(email, ".gserviceaccount.com"), ".iam")
+	return strings.Replace(short, "@", ".", 1)
+}
+
 // isScope knows https URLs and short names such as "openid". Several scopes in
 // one string, separated by spaces or commas, are none.
 func isScope(s string) bool {

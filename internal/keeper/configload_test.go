@@ -13,7 +13,7 @@ func TestLoadConfigFindsTheDocument(t *testing.T) {
 	file := filepath.Join(dir, "wifmint.json")
 	writeFile(t, file, sample)
 	writeFile(t, filepath.Join(dir, "bad.json"), document(``))
-	writeFile(t, filepath.Join(dir, "large.json"), strings.Repeat(" ", maxConfigSize+1))
+	writeFile(t, filepath.Join(dir, "large.json"), strings.Repeat(" ", MaxConfigSize+1))
 	for _, tt := range []struct{ name, value, taskRoot, wantErr string }{
 		{"in the variable", sample, "/nowhere", ""},
 		{"in the variable after space and a byte order mark", "\ufeff\n " + sample, "", ""},

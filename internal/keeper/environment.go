@@ -3,9 +3,13 @@ package keeper
 import (
 	"errors"
 	"log/slog"
+	"net/url"
+	"strings"
 
 	"github.com/wifmint/wifmint/pkg/externalaccount"
+	"github.com/wifmint/wifmint/pkg/impersonate"
 	"github.com/wifmint/wifmint/pkg/supplier"
+	"github.com/wifmint/wifmint/pkg/tokeninfo"
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
@@ -15,6 +19,9 @@ type Environment struct {
 	Config      *Config
 	Credentials *externalaccount.Credentials
 	Store       *tokenstore.Store
+	// IAM and TokenInfo are the rotator's.
+	IAM       *impersonate.Client
+	TokenInfo *tokeninfo.Client
 }
 
 // ReadEnvironment reads WIFMINT_CONFIG and the variables beside it. It makes no
@@ -28,8 +35,17 @@ func ReadEnvironment(getenv func(string) string, log *slog.Logger) (*Environment
 	if err != nil {
 		return nil, err
 	}
+	tokenInfoURL := getenv("WIFMINT_TOKENINFO_URL")
+	if tokenInfoURL != "" && !unsafe {
+		log.Warn("WIFMINT_TOKENINFO_URL is ignored without WIFMINT_UNSAFE_ENDPOINTS=allow: whoever answers there would get the tokens")
+		tokenInfoURL = ""
+	}
 	aws := supplier.Default(getenv)
 	region, err := awsRegion(getenv)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := secretsEndpoint(getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -40,14 +56,32 @@ func ReadEnvironment(getenv func(string) string, log *slog.Logger) (*Environment
 			Client: tokenstore.NewClient(tokenstore.Options{
 				Region:       region,
 				Credentials:  supplier.SDK(aws),
-				BaseEndpoint: firstSet(getenv, "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL"),
+				BaseEndpoint: endpoint,
 			}),
 			Create:      config.CreateSecrets,
 			KMSKeyID:    getenv("WIFMINT_KMS_KEY_ID"),
 			Description: "A Google Cloud token that wifmint keeps fresh.",
 			Tags:        map[string]string{"wifmint": "token"},
 		},
+		IAM: &impersonate.Client{
+			Endpoint:         iamEndpoint(config.Credentials),
+			UniverseDomain:   config.Credentials.UniverseDomain,
+			AllowAnyEndpoint: unsafe,
+		},
+		TokenInfo: &tokeninfo.Client{
+			URL:              tokenInfoURL,
+			UniverseDomain:   config.Credentials.UniverseDomain,
+			AllowAnyEndpoint: unsafe,
+		},
 	}, nil
+}
+
+// iamEndpoint is where the credential file impersonates, if it does: the targets
+// name other accounts, but a private endpoint is for all of them. Empty means
+// the universe's own.
+func iamEndpoint(f *externalaccount.File) string {
+	endpoint, _, _ := strings.Cut(f.ServiceAccountImpersonationURL, "/v1/projects/")
+	return endpoint
 }
 
 // UnsafeEndpoints reports whether Google's URLs may be http and name any host.
@@ -60,7 +94,19 @@ func awsRegion(getenv func(string) string) (string, error) {
 	if region == "" {
 		return "", errors.New("reading the environment: AWS_REGION is not set; Lambda sets it, elsewhere set it to the region of the secrets")
 	}
+	if !supplier.ValidRegion(region) {
+		return "", errors.New("reading the environment: AWS_REGION is no region; write one such as eu-west-1")
+	}
 	return region, nil
+}
+
+// secretsEndpoint is the SDK's variables for another Secrets Manager; empty means AWS's.
+func secretsEndpoint(getenv func(string) string) (string, error) {
+	endpoint := firstSet(getenv, "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL")
+	if u, err := url.Parse(endpoint); endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return "", errors.New("reading the environment: AWS_ENDPOINT_URL_SECRETS_MANAGER, or else AWS_ENDPOINT_URL, is no URL; write one such as http://127.0.0.1:5000, or nothing")
+	}
+	return endpoint, nil
 }
 
 // firstSet returns the first variable that is not empty: an empty one is unset.

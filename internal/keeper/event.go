@@ -126,6 +126,9 @@ func parseInput(fields eventFields) (Event, error) {
 	if slices.Contains(e.Targets, "") {
 		return Event{}, &EventError{"targets has an empty name in it"}
 	}
+	if e.Targets != nil && len(e.Targets) == 0 { // a caller whose list came out empty does not mean everything
+		return Event{}, &EventError{"targets is empty; leave it out for every target"}
+	}
 	// Only logged, so a time of another form ("sam local" leaves Scheduler's
 	// placeholder as it is) is not worth failing for.
 	e.ScheduledTime, _ = time.Parse(time.RFC3339, scheduled)
@@ -142,7 +145,7 @@ func parseShard(s string) (Shard, error) {
 	i, n, ok := strings.Cut(s, "/")
 	index, err1 := strconv.Atoi(i)
 	of, err2 := strconv.Atoi(n)
-	if !ok || err1 != nil || err2 != nil || index < 0 || index >= of || of > maxShards {
+	if !ok || err1 != nil || err2 != nil || index < 0 || index >= of || of > maxShards || s != fmt.Sprintf("%d/%d", index, of) {
 		return Shard{}, &EventError{fmt.Sprintf("shard is not i/n with 0 <= i < n <= %d, such as \"0/4\"", maxShards)}
 	}
 	return Shard{index, of}, nil

@@ -27,7 +27,6 @@ func TestAcceptedEvents(t *testing.T) {
 			Event{ScheduledTime: scheduled, Targets: []string{"a", "b"}, Force: true, Shard: Shard{1, 4}}},
 		{"fields that are null", `{"scheduled_time":null,"targets":null,"force":null,"shard":null}`, Event{}},
 		{"a placeholder that sam local leaves unexpanded", `{"scheduled_time":"<aws.scheduler.scheduled-time>"}`, Event{}},
-		{"no targets in the list, as a field that was not set", `{"targets":[]}`, Event{Targets: []string{}}},
 		{"a rule's envelope", `{"version":"0","source":"aws.events","detail-type":"Scheduled Event","resources":[],"detail":{"force":true}}`, Event{Force: true}},
 		{"a rule's envelope with nothing in it", `{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`, Event{}},
 		{"Scheduler's envelope with a string", `{"source":"aws.scheduler","detail-type":"Scheduled Event","detail":"{}"}`, Event{}},
@@ -62,6 +61,9 @@ func TestRefusedEventsNameKeysAndNoValues(t *testing.T) {
 		{"another case", `{"Force":true}`, `"Force"`},
 		{"targets as a string", `{"targets":"planted"}`, "targets is not a list"},
 		{"a number among the targets", `{"targets":["a",7]}`, "targets is not a list"},
+		{"no targets in the list", `{"targets":[],"force":true}`, "leave it out for every target"},
+		{"a shard with a sign", `{"shard":"+0/4"}`, "shard is not i/n"},
+		{"a shard with zeros before", `{"shard":"00/01"}`, "shard is not i/n"},
 		{"an empty target", `{"targets":[""]}`, "empty name"},
 		{"force as a string", `{"force":"true"}`, "force is not true or false"},
 		{"a scheduled time that is a number", `{"scheduled_time":1}`, "scheduled_time is not a string"},
@@ -109,7 +111,6 @@ func TestAnEventSelectsTargets(t *testing.T) {
 		want  string // names, or what the error says
 	}{
 		{"all of them", Event{}, "a b c d e"},
-		{"an empty list means all", Event{Targets: []string{}}, "a b c d e"},
 		{"some, in the document's order, once each", Event{Targets: []string{"d", "a", "d"}}, "a d"},
 		{"the first of two shards", Event{Shard: Shard{0, 2}}, "a c e"},
 		{"the second of two shards", Event{Shard: Shard{1, 2}}, "b d"},

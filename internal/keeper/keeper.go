@@ -1,6 +1,7 @@
 // Package keeper is what the functions share: the config document, the events,
 // when a token is due, a run over many targets, the report, logs and metrics;
-// a file for each.
+// a file for each. Two files more are the rotator's alone: impersonation, and
+// the steps of a Secrets Manager rotation.
 //
 // A run reads every target's secret, mints the due ones' tokens and stores
 // them. What is true of every run:

@@ -21,13 +21,7 @@ func (k *Keeper) logTarget(ctx context.Context, r Result, took time.Duration) {
 		slog.String("secret", r.Secret),
 		slog.String("outcome", string(r.Outcome)),
 	}
-	if r.SecondsRemaining != nil {
-		attrs = append(attrs,
-			slog.String("version_id", r.VersionID),
-			slog.String("expiry", r.Expiry),
-			slog.Int64("seconds_remaining", *r.SecondsRemaining),
-			slog.String("token_sha256", r.TokenSHA256))
-	}
+	attrs = append(attrs, r.tokenAttrs()...)
 	if took > 0 {
 		attrs = append(attrs, slog.Int64("took_ms", took.Milliseconds()))
 	}
@@ -35,6 +29,19 @@ func (k *Keeper) logTarget(ctx context.Context, r Result, took time.Duration) {
 		attrs = append(attrs, slog.Any("error", r.Error))
 	}
 	k.Log.LogAttrs(ctx, level, "target", attrs...)
+}
+
+// tokenAttrs tells what the secret holds.
+func (r Result) tokenAttrs() []slog.Attr {
+	if r.SecondsRemaining == nil {
+		return nil
+	}
+	return []slog.Attr{
+		slog.String("version_id", r.VersionID),
+		slog.String("expiry", r.Expiry),
+		slog.Int64("seconds_remaining", *r.SecondsRemaining),
+		slog.String("token_sha256", r.TokenSHA256),
+	}
 }
 
 // logRun writes the one line an invocation gets.
@@ -53,6 +60,32 @@ func (k *Keeper) logRun(ctx context.Context, e Event, r *Report, took time.Durat
 		attrs = append(attrs, slog.Time("scheduled_time", e.ScheduledTime))
 	}
 	k.Log.LogAttrs(ctx, level, "invocation", attrs...)
+}
+
+// logStep writes the one line a step of a rotation gets. r is what is held by the
+// version to rotate to, or by the current one when that is why nothing was done.
+func (s *step) logStep(ctx context.Context, outcome stepOutcome, r Result, took time.Duration) {
+	level := slog.LevelInfo
+	switch {
+	case r.Error != nil:
+		level, outcome = slog.LevelError, stepOutcome(Failed)
+	case outcome == stepUntested:
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("function", s.Function),
+		slog.String("target", r.Target),
+		slog.String("secret", r.Secret),
+		slog.String("step", s.Step),
+		slog.String("rotating_to", s.ClientRequestToken),
+		slog.String("outcome", string(outcome)),
+	}
+	attrs = append(attrs, r.tokenAttrs()...)
+	attrs = append(attrs, slog.Int64("took_ms", took.Milliseconds()))
+	if r.Error != nil {
+		attrs = append(attrs, slog.Any("error", r.Error))
+	}
+	s.Log.LogAttrs(ctx, level, "rotation", attrs...)
 }
 
 // LogValue shows a failure as fields in text logs too.

@@ -39,40 +39,42 @@ type metricLine struct {
 	} `json:"_aws"`
 	Function         string `json:"function"`
 	Target           string `json:"target"`
-	SecondsRemaining int64  `json:"SecondsRemaining"`
+	SecondsRemaining *int64 `json:"SecondsRemaining,omitempty"`
 	Minted           int    `json:"Minted"`
 	Failed           int    `json:"Failed"`
 	MintLatency      *int64 `json:"MintLatency,omitempty"` // ms
 }
 
-// target writes one target's line. took is the time minting and storing needed;
-// zero when nothing was minted. A secret without a token has 0 seconds remaining.
-func (m *Metrics) target(now time.Time, function string, r Result, took time.Duration) {
-	if m == nil || m.Out == nil {
-		return
-	}
-	line := metricLine{Function: function, Target: r.Target}
-	directive := metricDirective{
-		Namespace:  namespace,
-		Dimensions: [][]string{{"function", "target"}},
-		Metrics:    []metric{{"SecondsRemaining", "Seconds"}, {"Minted", "Count"}, {"Failed", "Count"}},
-	}
-	if r.SecondsRemaining != nil {
-		line.SecondsRemaining = *r.SecondsRemaining
-	}
+// target writes one target's line. remaining is nil when the secret could not be
+// read: an alarm on too few seconds is not to go off for that. took is the time
+// minting and storing needed; zero when nothing was minted.
+func (m *Metrics) target(now time.Time, function string, r Result, remaining *int64, took time.Duration) {
+	line := metricLine{Function: function, Target: r.Target, SecondsRemaining: remaining}
 	switch r.Outcome {
 	case Minted:
 		line.Minted = 1
 	case Failed:
 		line.Failed = 1
 	}
+	m.write(now, line, took)
+}
+
+// write writes a line with the metrics that it has.
+func (m *Metrics) write(now time.Time, line metricLine, took time.Duration) {
+	if m == nil || m.Out == nil {
+		return
+	}
+	metrics := []metric{{"Minted", "Count"}, {"Failed", "Count"}}
+	if line.SecondsRemaining != nil {
+		metrics = append(metrics, metric{"SecondsRemaining", "Seconds"})
+	}
 	if took > 0 {
 		ms := took.Milliseconds()
 		line.MintLatency = &ms
-		directive.Metrics = append(directive.Metrics, metric{"MintLatency", "Milliseconds"})
+		metrics = append(metrics, metric{"MintLatency", "Milliseconds"})
 	}
 	line.AWS.Timestamp = now.UnixMilli()
-	line.AWS.CloudWatchMetrics = []metricDirective{directive}
+	line.AWS.CloudWatchMetrics = []metricDirective{{Namespace: namespace, Dimensions: [][]string{{"function", "target"}}, Metrics: metrics}}
 	b, err := json.Marshal(line)
 	if err != nil {
 		return // unreachable: the line holds strings and integers

@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/wifmint/wifmint/pkg/externalaccount"
 	"github.com/wifmint/wifmint/pkg/googlests"
+	"github.com/wifmint/wifmint/pkg/impersonate"
 	"github.com/wifmint/wifmint/pkg/supplier"
+	"github.com/wifmint/wifmint/pkg/tokeninfo"
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
@@ -103,23 +106,36 @@ func newReport(function string, results []Result) *Report {
 // the failed results only.
 type RunError struct{ Report *Report }
 
-// maxErrorResults bounds the message: a failed asynchronous invocation travels
-// to the failure destination, whose messages are limited to 256 KiB. The summary
-// counts them all.
-const maxErrorResults = 200
+// maxErrorSize bounds the message, in bytes: a failed asynchronous invocation
+// travels to the failure destination, whose messages are limited to 256 KiB
+// with the message quoted in them. The summary counts the results left out.
+const maxErrorSize = 100 << 10
 
 func (e *RunError) Error() string {
 	failed := &Report{Function: e.Report.Function, Summary: e.Report.Summary, Results: []Result{}}
+	size := 0
 	for _, r := range e.Report.Results {
-		if r.Outcome == Failed && len(failed.Results) < maxErrorResults {
-			failed.Results = append(failed.Results, r)
+		if r.Outcome != Failed {
+			continue
 		}
+		if size += len(encode(r)); size > maxErrorSize {
+			break
+		}
+		failed.Results = append(failed.Results, r)
 	}
-	b, err := json.Marshal(failed)
-	if err != nil {
+	return encode(failed)
+}
+
+// encode writes a report or a part of it. What is escaped for HTML would be
+// escaped once more on its way.
+func encode(v any) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		return "writing the report: " + err.Error()
 	}
-	return string(b)
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // failure describes an error of any leg. One without a leg of its own is a
@@ -129,8 +145,12 @@ func failure(err error) *Failure {
 	var (
 		refresh *externalaccount.RefreshError
 		sts     *googlests.Error
+		iam     *impersonate.Error
+		info    *tokeninfo.Error
+		step    *stepError
 		store   *tokenstore.Error
 		links   *supplier.ChainError
+		creds   *supplier.Error
 	)
 	if errors.As(err, &refresh) {
 		f.Leg, f.Retryable = string(refresh.Leg), refresh.Retryable
@@ -138,10 +158,19 @@ func failure(err error) *Failure {
 	switch {
 	case errors.As(err, &sts):
 		f.Code, f.HTTPStatus = sts.Code, sts.HTTPStatus
+	case errors.As(err, &iam):
+		f.Leg, f.Code, f.HTTPStatus, f.Retryable = string(externalaccount.LegImpersonate), iam.Code, iam.HTTPStatus, iam.Retryable
+	case errors.As(err, &info):
+		f.Leg, f.Code, f.HTTPStatus, f.Retryable = string(externalaccount.LegImpersonate), info.Code, info.HTTPStatus, info.Retryable
+	case errors.As(err, &step):
+		f.Leg, f.Code = step.leg, step.code
+	// Before the store's: a call that was never signed fails for the keys it lacks.
+	case errors.As(err, &links):
+		f.Leg, f.Code, f.Retryable = string(externalaccount.LegAWSCredentials), "no_credentials", links.Retryable()
+	case errors.As(err, &creds):
+		f.Leg, f.Code, f.Retryable = string(externalaccount.LegAWSCredentials), "no_credentials", creds.Retryable
 	case errors.As(err, &store):
 		f.Leg, f.Code, f.HTTPStatus, f.Retryable = legStore, store.Code, store.HTTPStatus, store.Retryable
-	case errors.As(err, &links):
-		f.Code = "no_credentials"
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		f.Code, f.Retryable = "timeout", true

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/wifmint/wifmint/pkg/secret"
+	"github.com/wifmint/wifmint/pkg/tokeninfo"
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
@@ -32,10 +33,13 @@ type Keeper struct {
 	Config   *Config
 	// Owns tells the function's own targets.
 	Owns func(Target) bool
-	// Mint makes a token for a target. It is called concurrently and need not
-	// check anything about what is stored.
-	Mint  func(context.Context, Target) (MintedToken, error)
-	Store *tokenstore.Store
+	// Minting is called once a run, so that what the run's targets share ends
+	// with it.
+	Minting func() MintFunc
+	Store   *tokenstore.Store
+	// TokenInfo proves what a rotation is about to make current. Only the
+	// rotator needs it.
+	TokenInfo *tokeninfo.Client
 	// Log gets one line a target and one an invocation; nil means none.
 	Log     *slog.Logger
 	Metrics *Metrics
@@ -45,7 +49,11 @@ type Keeper struct {
 	writes *rate.Limiter
 }
 
-// MintedToken is what Mint adds to a target's identity to make a stored token.
+// MintFunc makes a token for a target. It is called concurrently and need not
+// check anything about what is stored.
+type MintFunc func(context.Context, Target) (MintedToken, error)
+
+// MintedToken is what a MintFunc adds to a target's identity to make a stored token.
 type MintedToken struct {
 	Value  secret.Text
 	Expiry time.Time
@@ -69,6 +77,7 @@ type job struct {
 	target  Target
 	want    tokenstore.Token // identity only
 	current tokenstore.Current
+	unread  bool // what the secret holds is not known
 }
 
 // Run works through the targets that e asks for: reads them all, refreshes the
@@ -90,13 +99,16 @@ func (k *Keeper) Run(ctx context.Context, e Event) (*Report, error) {
 	b, cancel := newBudget(ctx)
 	defer cancel()
 
+	// Shards run at the same time and share the account's quota.
+	k.writes.SetLimit(writesPerSecond / rate.Limit(max(1, e.Shard.Of)))
 	results := make([]Result, len(targets))
-	due := k.read(b.ctx, targets, results, e.Force)
+	due := k.read(b, targets, results, e.Force)
+	mint := k.Minting()
 	var g errgroup.Group
 	g.SetLimit(concurrency)
 	for _, j := range due {
 		g.Go(func() error {
-			results[j.index] = k.refresh(b, j)
+			results[j.index] = k.refresh(b, j, mint)
 			return nil
 		})
 	}
@@ -111,15 +123,16 @@ func (k *Keeper) Run(ctx context.Context, e Event) (*Report, error) {
 }
 
 // budget is the time a run has. Work ends with ctx, which ends before the
-// invocation does; nothing is begun after lastStart.
+// invocation does; reading ends at readBy, so that one secret that cannot be
+// read leaves time for those that were; nothing is begun after lastStart.
 type budget struct {
-	ctx       context.Context
-	lastStart time.Time // zero: no deadline
+	ctx               context.Context
+	readBy, lastStart time.Time // zero: no deadline
 }
 
-// newBudget keeps a tenth of the time (2 s at most) for answering, and begins
-// no target in the last quarter (5 s at most) of what is left then: a target
-// that has no chance to end would only be minted in vain.
+// newBudget keeps a tenth of the time (2 s at most) for answering, gives half of
+// the rest to reading, and begins no target in the last quarter (5 s at most):
+// one that has no chance to end would only be minted in vain.
 func newBudget(ctx context.Context) (budget, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -128,7 +141,7 @@ func newBudget(ctx context.Context) (budget, context.CancelFunc) {
 	left := time.Until(deadline)
 	end := deadline.Add(-min(2*time.Second, left/10))
 	work, cancel := context.WithDeadline(ctx, end)
-	return budget{work, end.Add(-min(5*time.Second, left/4))}, cancel
+	return budget{work, end.Add(-left / 2), end.Add(-min(5*time.Second, left/4))}, cancel
 }
 
 func (b budget) spent() bool {
@@ -137,15 +150,23 @@ func (b budget) spent() bool {
 
 // read reads the targets' secrets, settles those that are fresh or cannot be
 // read, and returns the others, earliest expiry first.
-func (k *Keeper) read(ctx context.Context, targets []Target, results []Result, force bool) []job {
+func (k *Keeper) read(b budget, targets []Target, results []Result, force bool) []job {
+	ctx := b.ctx
+	if !b.readBy.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, b.readBy)
+		defer cancel()
+	}
 	ids := make([]string, len(targets))
 	for i, t := range targets {
 		ids[i] = t.Secret
 	}
 	var due []job
 	for i, read := range k.Store.ReadMany(ctx, ids) {
-		j := job{index: i, target: targets[i], want: k.Config.Identity(targets[i]), current: read.Current}
+		j := job{index: i, target: targets[i], want: k.Config.Identity(targets[i]), current: read.Current, unread: read.Err != nil}
 		switch {
+		case errors.Is(read.Err, tokenstore.ErrNotTried):
+			results[i] = k.settle(ctx, j, Deferred, nil, 0)
 		case read.Err != nil:
 			results[i] = k.settle(ctx, j, Failed, read.Err, 0)
 		case force || Due(j.target, j.want, j.current, k.Now()):
@@ -168,7 +189,7 @@ func (j job) goodUntil() time.Time {
 
 // refresh mints and stores one target's token. A panic is this target's failure
 // and nobody else's.
-func (k *Keeper) refresh(b budget, j job) (r Result) {
+func (k *Keeper) refresh(b budget, j job, mint MintFunc) (r Result) {
 	ctx := b.ctx
 	if b.spent() {
 		return k.settle(ctx, j, Deferred, nil, 0)
@@ -177,35 +198,75 @@ func (k *Keeper) refresh(b budget, j job) (r Result) {
 	took := func() time.Duration { return max(k.Now().Sub(began), time.Nanosecond) }
 	defer func() {
 		if p := recover(); p != nil {
-			// The value may hold anything, a token included; the stack names functions only.
-			k.Log.LogAttrs(ctx, slog.LevelError, "panic", slog.String("target", j.target.Name), slog.String("stack", string(debug.Stack())))
-			r = k.settle(ctx, j, Failed, panicError(p), took())
+			r = k.settle(ctx, j, Failed, k.panicked(ctx, j.target, p), took())
 		}
 	}()
-	minted, err := k.Mint(ctx, j.target)
+	next, err := k.mint(ctx, mint, j.target)
 	if err != nil {
 		return k.settle(ctx, j, Failed, err, took())
 	}
-	next := j.want
-	next.Value, next.Expiry, next.MintedAt = minted.Value, minted.Expiry.UTC().Truncate(time.Second), began.UTC().Truncate(time.Second)
-
-	if k.writes.Wait(ctx) != nil {
+	written, err := k.write(ctx, j, next)
+	if errors.Is(err, errNoTime) {
 		return k.settle(ctx, j, Deferred, nil, took())
 	}
-	due := func(c tokenstore.Current) bool { return Due(j.target, j.want, c, k.Now()) }
-	written, err := k.Store.Write(ctx, j.current, next, due)
 	if err != nil {
 		return k.settle(ctx, j, Failed, err, took())
 	}
-	j.current = written.Current
 	if written.Outcome == tokenstore.Superseded {
+		if written.Current.VersionID == j.current.VersionID {
+			k.Log.LogAttrs(ctx, slog.LevelWarn, "the new token expires no later than the stored one, which was kept", slog.String("target", j.target.Name))
+		}
+		j.current = written.Current
 		return k.settle(ctx, j, Superseded, nil, took())
 	}
+	j.current = written.Current
 	return k.settle(ctx, j, Minted, nil, took())
 }
 
-// panicError describes a panic without its value, unless that is the runtime's own.
-func panicError(p any) error {
+// errNoTime says that a token could not be written before the deadline for want
+// of a place in the quota.
+var errNoTime = errors.New("no time left to write")
+
+// write stores a token within the quota. Others share the account's quota, so
+// what Secrets Manager throttles all the same is put again, with the same token,
+// a few times and later and later.
+func (k *Keeper) write(ctx context.Context, j job, next tokenstore.Token) (tokenstore.WriteResult, error) {
+	const tries = 4
+	due := func(c tokenstore.Current) bool { return Due(j.target, j.want, c, k.Now()) }
+	for try := 1; ; try++ {
+		if k.writes.Wait(ctx) != nil {
+			return tokenstore.WriteResult{}, errNoTime
+		}
+		written, err := k.Store.Write(ctx, j.current, next, due)
+		var refused *tokenstore.Error
+		if !errors.As(err, &refused) || refused.Code != "ThrottlingException" || try == tries {
+			return written, err
+		}
+		select {
+		case <-time.After(time.Duration(try) * time.Second):
+		case <-ctx.Done():
+			return tokenstore.WriteResult{}, err
+		}
+	}
+}
+
+// mint makes the token to store for a target.
+func (k *Keeper) mint(ctx context.Context, mint MintFunc, t Target) (tokenstore.Token, error) {
+	began := k.Now()
+	minted, err := mint(ctx, t)
+	if err != nil {
+		return tokenstore.Token{}, err
+	}
+	next := k.Config.Identity(t)
+	next.Value, next.Expiry, next.MintedAt = minted.Value, minted.Expiry.UTC().Truncate(time.Second), began.UTC().Truncate(time.Second)
+	return next, nil
+}
+
+// panicked logs where a panic was and describes it without its value, unless
+// that is the runtime's own: it may hold anything, a token included. The stack
+// names functions only.
+func (k *Keeper) panicked(ctx context.Context, t Target, p any) error {
+	k.Log.LogAttrs(ctx, slog.LevelError, "panic", slog.String("target", t.Name), slog.String("stack", string(debug.Stack())))
 	var re runtime.Error
 	if err, ok := p.(error); ok && errors.As(err, &re) {
 		return fmt.Errorf("panic: %w; this is a bug, and the log has the stack", re)
@@ -222,6 +283,16 @@ func (k *Keeper) settle(ctx context.Context, j job, outcome Outcome, err error, 
 		r.Error = failure(err)
 	}
 	k.logTarget(ctx, r, took)
-	k.Metrics.target(now, k.Function, r, took)
+	k.Metrics.target(now, k.Function, r, j.remaining(now), took)
 	return r
+}
+
+// remaining is how many seconds the token that the document asks for is good:
+// nil when that is not known, 0 when there is none or another one.
+func (j job) remaining(now time.Time) *int64 {
+	if j.unread {
+		return nil
+	}
+	seconds := max(0, int64(j.goodUntil().Sub(now)/time.Second))
+	return &seconds
 }

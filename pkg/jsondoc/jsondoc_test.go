@@ -170,6 +170,9 @@ func TestValuesAreReadExactly(t *testing.T) {
 	if v.Get("none").Present() || v.Get("other").Present() || !v.Get("no").Present() {
 		t.Error("presence differs")
 	}
+	if !v.Get("text").IsText() || v.Get("int").IsText() || v.Get("none").IsText() || v.Get("other").IsText() || v.IsText() {
+		t.Error("what is text differs")
+	}
 	if err := d.Err(); err != nil {
 		t.Error(err)
 	}

@@ -25,6 +25,10 @@ type Value struct {
 // Present reports whether there is a value (null counts as none).
 func (v Value) Present() bool { return v.node != nil && v.node.kind != nullKind }
 
+// IsText reports whether the value is a string, silently: for a field that may
+// be one or something else.
+func (v Value) IsText() bool { return v.node != nil && v.node.kind == stringKind }
+
 // Problem reports that what stands here is wrong. found "" describes the value
 // itself; want is an order such as `write "3600s"`. When an accessor has
 // reported this value already, this is dropped.

@@ -17,13 +17,25 @@ const (
 	// batchConcurrency keeps a run over thousands of secrets far below the
 	// account's 100 BatchGetSecretValue calls a second, which others share.
 	batchConcurrency = 4
+	// singleConcurrency is for where batches are denied. GetSecretValue has room
+	// for 10,000 calls a second.
+	singleConcurrency = 16
 )
+
+// ErrNotTried is the cause of an *[Error] of [Store.ReadMany] for a secret that
+// was not asked for, since ctx had ended.
+var ErrNotTried = errors.New("there was no time left to read it")
 
 // Read reads one secret with GetSecretValue. A secret without a current
 // version is not an error. Fails with an *[Error].
 func (s *Store) Read(ctx context.Context, secretID string) (Current, error) {
+	return s.get(ctx, secretID, nil)
+}
+
+// get reads a version; nil stands for the current one.
+func (s *Store) get(ctx context.Context, secretID string, versionID *string) (Current, error) {
 	const op = "GetSecretValue"
-	out, err := s.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &secretID})
+	out, err := s.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &secretID, VersionId: versionID})
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
 		return Current{SecretID: secretID}, nil
 	}
@@ -58,15 +70,18 @@ func (s *Store) ReadMany(ctx context.Context, secretIDs []string) []ReadResult {
 		}
 	}
 
-	var group errgroup.Group
-	group.SetLimit(batchConcurrency)
-	for batch := range slices.Chunk(unique, batchSize) {
-		group.Go(func() error {
-			s.readBatch(ctx, batch)
-			return nil
-		})
+	left := make([]*ReadResult, len(unique))
+	for i := range unique {
+		left[i] = &unique[i]
 	}
-	_ = group.Wait() // the errors are in the results
+	if len(left) > 1 {
+		left = s.readBatches(ctx, left)
+	}
+	each(left, singleConcurrency, func(r *ReadResult) {
+		if !r.skipped(ctx) {
+			r.Current, r.Err = s.Read(ctx, r.Current.SecretID)
+		}
+	})
 
 	results := make([]ReadResult, len(secretIDs))
 	for i, id := range secretIDs {
@@ -75,29 +90,55 @@ func (s *Store) ReadMany(ctx context.Context, secretIDs []string) []ReadResult {
 	return results
 }
 
-// readBatch fills in results, whose secret ids are set.
-func (s *Store) readBatch(ctx context.Context, results []ReadResult) {
-	left := make([]*ReadResult, len(results))
-	for i := range results {
-		left[i] = &results[i]
+// readBatches fills in the results it gets an answer for and returns the rest.
+func (s *Store) readBatches(ctx context.Context, all []*ReadResult) []*ReadResult {
+	batches := slices.Collect(slices.Chunk(all, batchSize))
+	rests := make([][]*ReadResult, len(batches))
+	numbers := make([]int, len(batches))
+	for i := range numbers {
+		numbers[i] = i
 	}
-	if len(left) > 1 {
-		left = s.batchGet(ctx, left)
+	each(numbers, batchConcurrency, func(i int) { rests[i] = s.batchGet(ctx, batches[i]) })
+	return slices.Concat(rests...)
+}
+
+// each calls f for every item, at most limit at a time.
+func each[T any](items []T, limit int, f func(T)) {
+	var group errgroup.Group
+	group.SetLimit(limit)
+	for _, item := range items {
+		group.Go(func() error {
+			f(item)
+			return nil
+		})
 	}
-	for _, r := range left {
-		r.Current, r.Err = s.Read(ctx, r.Current.SecretID)
+	_ = group.Wait() // f reports for itself
+}
+
+// skipped marks a secret for which there is no time left.
+func (r *ReadResult) skipped(ctx context.Context) bool {
+	if ctx.Err() == nil {
+		return false
 	}
+	r.Err = &Error{Op: "GetSecretValue", SecretID: r.Current.SecretID, Code: "Timeout", Message: ErrNotTried.Error(), Retryable: true, Err: ErrNotTried}
+	return true
 }
 
 // batchGet fills in the results it gets an answer for and returns the rest.
 func (s *Store) batchGet(ctx context.Context, left []*ReadResult) []*ReadResult {
 	const op = "BatchGetSecretValue"
-	in := secretsmanager.BatchGetSecretValueInput{}
+	if len(left) == 1 {
+		return left
+	}
+	var in secretsmanager.BatchGetSecretValueInput
 	for _, r := range left {
 		in.SecretIdList = append(in.SecretIdList, r.Current.SecretID)
 	}
 	// A page may be empty and still have a successor; one a secret is plenty.
 	for range len(left) {
+		if ctx.Err() != nil {
+			return left // for skipped
+		}
 		out, err := s.Client.BatchGetSecretValue(ctx, &in)
 		if err != nil {
 			return failBatch(ctx, op, left, err)

@@ -5,7 +5,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -20,16 +22,8 @@ func sourceOf(t *testing.T, pkg string) []*ast.File {
 	t.Helper()
 	const files = `{{if .Module}}{{if .Module.Main}}{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}
 {{end}}{{end}}{{end}}`
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", files, pkg)
-	cmd.Dir = root
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("listing what %s is made of: %v\n%s", pkg, err, stderr.Bytes())
-	}
 	var parsed []*ast.File
-	for _, path := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+	for path := range strings.Lines(goCommand(t, "list", "-deps", "-f", files, pkg)) {
 		if path = strings.TrimSpace(path); path == "" {
 			continue
 		}
@@ -42,44 +36,51 @@ func sourceOf(t *testing.T, pkg string) []*ast.File {
 	return parsed
 }
 
+// goCommand returns what a go command in the root of the module prints.
+func goCommand(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, stderr.Bytes())
+	}
+	return string(out)
+}
+
 // stringsOf returns the string literals that match.
 func stringsOf(source []*ast.File, pattern *regexp.Regexp) []string {
 	var found []string
-	inspect(source, func(n ast.Node) {
-		literal, ok := n.(*ast.BasicLit)
-		if !ok || literal.Kind != token.STRING {
-			return
-		}
-		if s, err := strconv.Unquote(literal.Value); err == nil && pattern.MatchString(s) {
-			found = append(found, s)
-		}
-	})
+	for _, file := range source {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				if s, err := strconv.Unquote(literal.Value); err == nil && pattern.MatchString(s) {
+					found = append(found, s)
+				}
+			}
+			return true
+		})
+	}
 	return found
 }
 
-// secretsManagerCalls returns the operations of Secrets Manager that the source
-// calls, by name: nothing else here has methods called so.
-func secretsManagerCalls(source []*ast.File) []string {
+// secretsManagerCalls returns the operations of Secrets Manager that a function
+// can call: those that the linker did not find unreachable.
+func secretsManagerCalls(t *testing.T, pkg string) []string {
+	t.Helper()
+	bootstrap := filepath.Join(t.TempDir(), "bootstrap")
+	goCommand(t, "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-o", bootstrap, pkg)
 	client := reflect.TypeFor[*secretsmanager.Client]()
 	var found []string
-	inspect(source, func(n ast.Node) {
-		call, ok := n.(*ast.CallExpr)
-		if !ok {
-			return
+	for _, symbol := range strings.Fields(goCommand(t, "tool", "nm", bootstrap)) {
+		if _, name, ok := strings.Cut(symbol, "/service/secretsmanager.(*Client)."); ok && name != "Options" {
+			if _, ok := client.MethodByName(name); ok {
+				found = append(found, name)
+			}
 		}
-		selector, ok := call.Fun.(*ast.SelectorExpr)
-		if !ok || selector.Sel.Name == "Options" {
-			return
-		}
-		if _, ok := client.MethodByName(selector.Sel.Name); ok {
-			found = append(found, selector.Sel.Name)
-		}
-	})
-	return found
-}
-
-func inspect(source []*ast.File, visit func(ast.Node)) {
-	for _, file := range source {
-		ast.Inspect(file, func(n ast.Node) bool { visit(n); return true })
 	}
+	return found
 }

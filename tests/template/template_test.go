@@ -1,6 +1,6 @@
-// Package template_test checks template.yaml, events/ and config/ against the
-// code that they deploy, call and configure. It reads the template as text:
-// that it is a valid one is cfn-lint's to say (.ci/template).
+// Package template_test checks the templates, events/ and config/ against the
+// code that they deploy, call and configure. It reads templates as text: that
+// they are valid ones is cfn-lint's to say (.ci/template).
 package template_test
 
 import (
@@ -21,7 +21,7 @@ import (
 const root = "../.."
 
 // functions are the template's functions and their packages.
-var functions = map[string]string{"Minter": "./functions/minter"}
+var functions = map[string]string{"Minter": "./functions/minter", "Rotator": "./functions/rotator"}
 
 // overridable are the variables of the functions' contract that Lambda does not
 // set itself. A function need not read each of them.
@@ -32,15 +32,15 @@ var overridable = []string{
 
 func TestEveryVariableThatAFunctionReadsIsDeclared(t *testing.T) {
 	t.Parallel()
-	for name, pkg := range functions {
-		variables := block(t, readFile(t, "template.yaml"), "Resources", name, "Variables")
-		declared := sortedMatches(`(?m)^ {10}([A-Z_]+):`, variables)
-		if diff := cmp.Diff(overridable, declared); diff != "" {
-			t.Errorf("%s does not declare the contract's variables (-want +got):\n%s", name, diff)
-		}
+	variables := block(t, readFile(t, "template.yaml"), "Globals", "Variables")
+	declared := sortedMatches(`(?m)^ {8}([A-Z_]+):`, variables)
+	if diff := cmp.Diff(overridable, declared); diff != "" {
+		t.Errorf("the functions do not declare the contract's variables (-want +got):\n%s", diff)
+	}
+	for _, pkg := range functions {
 		for _, read := range stringsOf(sourceOf(t, pkg), regexp.MustCompile(`^(WIFMINT|AWS_ENDPOINT)_[A-Z_]+$`)) {
 			if !slices.Contains(declared, read) {
-				t.Errorf("%s reads %s, which %s does not declare", pkg, read, name)
+				t.Errorf("%s reads %s, which the template does not declare", pkg, read)
 			}
 		}
 	}
@@ -49,46 +49,73 @@ func TestEveryVariableThatAFunctionReadsIsDeclared(t *testing.T) {
 func TestThePolicyAllowsWhatAFunctionCallsAndNothingElse(t *testing.T) {
 	t.Parallel()
 	for name, pkg := range functions {
-		policies := block(t, readFile(t, "template.yaml"), "Resources", name, "Policies")
-		var allowed []string
-		for _, action := range sortedMatches(`\b((?:secretsmanager|kms):[A-Z]\w+|\w+:\*)`, policies) {
-			if action != "kms:ViaService" { // a condition key
-				allowed = append(allowed, action)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			policies := block(t, readFile(t, "template.yaml"), "Resources", name, "Policies")
+			var allowed []string
+			for _, action := range actions(policies) {
+				if action != "kms:ViaService" { // a condition key
+					allowed = append(allowed, action)
+				}
 			}
+			// Creating a secret with tags takes TagResource, and a key of one's own
+			// the KMS actions to read and to write.
+			called := []string{"kms:Decrypt", "kms:GenerateDataKey", "secretsmanager:TagResource"}
+			for _, operation := range secretsManagerCalls(t, pkg) {
+				called = append(called, "secretsmanager:"+operation)
+			}
+			if diff := cmp.Diff(sortedSet(called), allowed); diff != "" {
+				t.Errorf("what %s calls (-) is not what %s may (+):\n%s", pkg, name, diff)
+			}
+		})
+	}
+}
+
+// Of a secret that a document names and of one that the functions created each
+// function may do the same: what it may create it must be able to keep.
+func TestWhatIsAllowedOnOneSecretIsAllowedOnAll(t *testing.T) {
+	t.Parallel()
+	for name := range functions {
+		policies := block(t, readFile(t, "template.yaml"), "Resources", name, "Policies")
+		want := actions(statement(t, policies, "HasMoreSecrets"))
+		created := slices.DeleteFunc(actions(statement(t, policies, "MayCreateSecrets")), func(a string) bool {
+			return a == "secretsmanager:CreateSecret" || a == "secretsmanager:TagResource"
+		})
+		if diff := cmp.Diff(want, created); diff != "" {
+			t.Errorf("%s may keep (-) other secrets than it may create (+):\n%s", name, diff)
 		}
-		// Creating a secret with tags takes TagResource, and a key of one's own
-		// the KMS actions to read and to write.
-		called := []string{"kms:Decrypt", "kms:GenerateDataKey", "secretsmanager:TagResource"}
-		for _, operation := range secretsManagerCalls(sourceOf(t, pkg)) {
-			called = append(called, "secretsmanager:"+operation)
+		if name != "Rotator" {
+			continue
 		}
-		if diff := cmp.Diff(sortedSet(called), allowed); diff != "" {
-			t.Errorf("what %s calls (-) is not what %s may (+):\n%s", pkg, name, diff)
+		if diff := cmp.Diff(want, actions(statement(t, policies, "HasServiceAccounts"))); diff != "" {
+			t.Errorf("%s may do other things (-) than with its service accounts' secrets (+):\n%s", name, diff)
 		}
 	}
 }
 
 func TestTheScheduleSendsAnEventThatTheFunctionAccepts(t *testing.T) {
 	t.Parallel()
-	tick := block(t, readFile(t, "template.yaml"), "Resources", "Minter", "Events", "Tick")
-	input := strings.Trim(value(t, tick, "Input"), "'")
-	const placeholder, now = "<aws.scheduler.scheduled-time>", "2026-01-02T03:05:00Z"
-	if !strings.Contains(input, placeholder) {
-		t.Fatalf("Input %s has no %s", input, placeholder)
-	}
-	got, err := keeper.ParseEvent([]byte(strings.ReplaceAll(input, placeholder, now)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := (keeper.Event{ScheduledTime: time.Date(2026, 1, 2, 3, 5, 0, 0, time.UTC)}); !cmp.Equal(want, got) {
-		t.Errorf("the schedule asks for %+v, not for %+v", got, want)
+	for name := range functions {
+		tick := block(t, readFile(t, "template.yaml"), "Resources", name, "Events", "Tick")
+		input := strings.Trim(value(t, tick, "Input"), "'")
+		const placeholder, now = "<aws.scheduler.scheduled-time>", "2026-01-02T03:05:00Z"
+		if !strings.Contains(input, placeholder) {
+			t.Fatalf("Input %s has no %s", input, placeholder)
+		}
+		got, err := keeper.ParseEvent([]byte(strings.ReplaceAll(input, placeholder, now)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (keeper.Event{ScheduledTime: time.Date(2026, 1, 2, 3, 5, 0, 0, time.UTC)}); !cmp.Equal(want, got) {
+			t.Errorf("the schedule asks for %+v, not for %+v", got, want)
+		}
 	}
 }
 
 func TestARunEndsBeforeTheNextTick(t *testing.T) {
 	t.Parallel()
 	template := readFile(t, "template.yaml")
-	timeout, err := strconv.Atoi(value(t, block(t, template, "Resources", "Minter"), "Timeout"))
+	timeout, err := strconv.Atoi(value(t, block(t, template, "Globals"), "Timeout"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,90 +123,92 @@ func TestARunEndsBeforeTheNextTick(t *testing.T) {
 	if schedule != "rate(5 minutes)" || timeout >= 5*60 {
 		t.Errorf("a run may take %d s, the schedule is %s", timeout, schedule)
 	}
-}
-
-func TestEverySampleEventIsAcceptedForWhatItIs(t *testing.T) {
-	t.Parallel()
-	tick := time.Date(2026, 1, 2, 3, 5, 0, 0, time.UTC)
-	federated := []string{"federated"}
-	want := map[string]keeper.Event{
-		"minter-schedule.json":           {ScheduledTime: tick},
-		"minter-targets.json":            {ScheduledTime: tick, Targets: federated},
-		"minter-shard.json":              {ScheduledTime: tick, Shard: keeper.Shard{Index: 0, Of: 4}},
-		"minter-force.json":              {Targets: federated, Force: true},
-		"minter-eventbridge-rule.json":   {Targets: federated, Force: true},
-		"minter-scheduler-envelope.json": {Targets: federated},
-		"minter-empty.json":              {},
-		"minter-null.json":               {},
-	}
-	paths, err := filepath.Glob(filepath.Join(root, "events", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]keeper.Event{}
-	for _, path := range paths {
-		name := filepath.Base(path)
-		event, err := keeper.ParseEvent([]byte(readFile(t, "events/"+name)))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
+	for name := range functions {
+		function := block(t, template, "Resources", name)
+		if strings.Contains(function, "Timeout:") || value(t, block(t, template, "Resources", name, "Tick"), "ScheduleExpression") != "!Ref ScheduleExpression" {
+			t.Errorf("%s has a timeout or a schedule of its own", name)
 		}
-		got[name] = event
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the samples in events/ are not what they should be (-want +got):\n%s", diff)
 	}
 }
 
-func TestTheParametersAloneMakeAConfigDocument(t *testing.T) {
+// What a function gave up on is seen, whoever invoked it.
+func TestEveryFailureGoesToTheQueue(t *testing.T) {
 	t.Parallel()
-	const audience = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/aws-pool/providers/aws-provider"
 	template := readFile(t, "template.yaml")
-	_, document, found := strings.Cut(block(t, template, "Resources", "Minter", "Variables", "WIFMINT_CONFIG"), "!Sub |\n")
-	if !found {
-		t.Fatal("WIFMINT_CONFIG holds no document")
+	const queue = "!GetAtt Failures.Arn"
+	if got := value(t, block(t, template, "Globals", "EventInvokeConfig", "OnFailure"), "Destination"); got != queue {
+		t.Errorf("failed invocations go to %s", got)
 	}
-	document = strings.NewReplacer("${GoogleProviderAudience}", audience, "${SecretName}",
-		value(t, block(t, template, "Parameters", "SecretName"), "Default")).Replace(document)
-	if strings.Contains(document, "${") {
-		t.Errorf("the document refers to something else: %s", document)
-	}
-	config, err := keeper.ParseConfig([]byte(document), keeper.ConfigOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(config.Targets) != 1 || !config.Targets[0].Federated() || config.Targets[0].Secret != "wifmint/federated" ||
-		config.CreateSecrets || config.Credentials.Audience != audience {
-		t.Errorf("the document is %+v", config)
+	for name := range functions {
+		if got := value(t, block(t, template, "Resources", name, "DeadLetterConfig"), "Arn"); got != queue {
+			t.Errorf("ticks of %s that are not delivered go to %s", name, got)
+		}
 	}
 }
 
-func TestTheSampleDocumentIsValid(t *testing.T) {
+// AWS::LanguageExtensions takes every !Ref to a parameter out of a resource whose
+// Condition is false, and SAM then misses required properties.
+func TestNoFunctionIsConditional(t *testing.T) {
 	t.Parallel()
-	if _, err := keeper.ParseConfig([]byte(readFile(t, "config/wifmint.json")), keeper.ConfigOptions{}); err != nil {
-		t.Error(err)
+	for name := range functions {
+		if function := block(t, readFile(t, "template.yaml"), "Resources", name); regexp.MustCompile(`(?m)^ {4}Condition:`).MatchString(function) {
+			t.Errorf("%s has a Condition", name)
+		}
 	}
 }
 
-func TestTheAudienceParameterRefusesTheUsualTraps(t *testing.T) {
+func TestEveryFunctionIsBuiltBySAMAndByCI(t *testing.T) {
 	t.Parallel()
-	parameter := block(t, readFile(t, "template.yaml"), "Parameters", "GoogleProviderAudience")
-	pattern, err := regexp.Compile(value(t, parameter, "AllowedPattern"))
+	makefile, bootstraps := readFile(t, "Makefile"), readFile(t, ".ci/bootstraps")
+	for name, pkg := range functions {
+		if want := "build-" + name + ": PROGRAM := " + filepath.Base(pkg) + "\n"; !strings.Contains(makefile, want) {
+			t.Errorf("the Makefile has no %q", want)
+		}
+		if !regexp.MustCompile(`\bfor function in .*\b` + name + `\b`).MatchString(bootstraps) {
+			t.Errorf(".ci/bootstraps does not build %s", name)
+		}
+	}
+}
+
+// SAM expands Fn::ForEach only when told to, and CloudFormation when allowed to.
+func TestSamconfigAllowsTheLoops(t *testing.T) {
+	t.Parallel()
+	config := readFile(t, "samconfig.toml")
+	global, _, _ := strings.Cut(config, "[default.build")
+	if !strings.Contains(global, "\nlanguage_extensions = true\n") {
+		t.Error("language_extensions is not on for every command")
+	}
+	if !regexp.MustCompile(`(?m)^capabilities = ".*\bCAPABILITY_AUTO_EXPAND\b`).MatchString(config) {
+		t.Error("CAPABILITY_AUTO_EXPAND is missing")
+	}
+}
+
+// By default google.subject is the ARN of the assumed role, session name and all,
+// and at most 127 bytes long.
+func TestGoogleTakesTheRolesOfTheDefaultStack(t *testing.T) {
+	t.Parallel()
+	stack := regexp.MustCompile(`(?m)^stack_name = "(.+)"`).FindStringSubmatch(readFile(t, "samconfig.toml"))
+	if stack == nil {
+		t.Fatal("samconfig.toml names no stack")
+	}
+	longest := regexp.MustCompile(`keep it to (\d+) characters`).FindStringSubmatch(readFile(t, "samconfig.toml"))
+	if longest == nil {
+		t.Fatal("samconfig.toml does not say how long the stack's name may be")
+	}
+	n, err := strconv.Atoi(longest[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]struct {
-		audience string
-		want     bool
-	}{
-		"the full resource name":          {"//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/aws-pool/providers/aws-provider", true},
-		"nothing, for ConfigPath":         {"", true},
-		"the project's id":                {"//iam.googleapis.com/projects/my-project/locations/global/workloadIdentityPools/aws-pool/providers/aws-provider", false},
-		"the pool":                        {"//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/aws-pool", false},
-		"a URL":                           {"https://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/aws-pool/providers/aws-provider", false},
-		"a quote that ends JSON's string": {`//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/aws-pool/providers/aws","x":"`, false},
-	} {
-		if got := pattern.MatchString(c.audience); got != c.want {
-			t.Errorf("%s: accepted is %v, want %v", name, got, c.want)
+	const suffix = "-1ABCDEFGHIJKL" // what CloudFormation ends names with, at its longest
+	for name := range functions {
+		subject := func(stack string) string {
+			return "arn:aws:sts::123456789012:assumed-role/" + stack + "-" + name + "Role" + suffix + "/" + stack + "-" + name + suffix
+		}
+		if s := subject(stack[1]); len(s) > 127 {
+			t.Errorf("%s has %d bytes", s, len(s))
+		}
+		if s := subject(strings.Repeat("s", n)); len(s) > 127 {
+			t.Errorf("%s has %d bytes", s, len(s))
 		}
 	}
 }
@@ -219,6 +248,22 @@ func value(t *testing.T, text, key string) string {
 		t.Fatalf("there is no %s in:\n%s", key, text)
 	}
 	return m[1]
+}
+
+// statement returns what a policy says under a condition of the template.
+func statement(t *testing.T, policies, condition string) string {
+	t.Helper()
+	_, text, found := strings.Cut(policies, "- !If\n              - "+condition+"\n")
+	text, _, ends := strings.Cut(text, "- !Ref AWS::NoValue\n")
+	if !found || !ends {
+		t.Fatalf("no statement depends on %s", condition)
+	}
+	return text
+}
+
+// actions returns the actions and condition keys of a policy.
+func actions(policy string) []string {
+	return sortedMatches(`\b((?:secretsmanager|kms):[A-Z]\w+|\w+:\*)`, policy)
 }
 
 func sortedMatches(pattern, text string) []string {
