@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wifmint/wifmint/pkg/googlests"
+	"github.com/wifmint/wifmint/pkg/impersonate"
 	"github.com/wifmint/wifmint/pkg/secret"
 	"github.com/wifmint/wifmint/pkg/subjecttoken"
 	"github.com/wifmint/wifmint/pkg/supplier"
@@ -21,7 +22,8 @@ type Options struct {
 	// Supplier yields the AWS credentials in place of the sources that the
 	// file names. The file's aws_role_arn is assumed on top of it.
 	Supplier supplier.AwsSecurityCredentialsSupplier
-	// HTTPClient calls Google; nil means a shared client.
+	// HTTPClient calls Google, and AWS STS if there is a role to assume. Nil
+	// means a shared transport for the one and a new connection for the other.
 	HTTPClient *http.Client
 	// AllowAnyEndpoint lets Google's URLs be http and name any host.
 	AllowAnyEndpoint bool
@@ -36,8 +38,9 @@ type Options struct {
 // and exchanges anew. Safe for concurrent use.
 type Credentials struct {
 	file    *File
-	subject *subjecttoken.AWS
+	subject func(context.Context) (secret.Text, error)
 	sts     *googlests.Client
+	iam     *impersonate.Client
 }
 
 // New makes credentials of a file that ParseFile accepted.
@@ -45,15 +48,16 @@ func New(f *File, o Options) *Credentials {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
+	source := &subjecttoken.AWS{
+		Supplier:         awsSupplier(f, o),
+		Audience:         f.Audience,
+		SubjectTokenType: f.SubjectTokenType,
+		VerificationURL:  f.AWS.RegionalCredVerificationURL,
+		Now:              o.Now,
+	}
 	return &Credentials{
-		file: f,
-		subject: &subjecttoken.AWS{
-			Supplier:         awsSupplier(f, o),
-			Audience:         f.Audience,
-			SubjectTokenType: f.SubjectTokenType,
-			VerificationURL:  f.AWS.RegionalCredVerificationURL,
-			Now:              o.Now,
-		},
+		file:    f,
+		subject: source.SubjectToken,
 		sts: &googlests.Client{
 			TokenURL:         f.TokenURL,
 			UniverseDomain:   f.UniverseDomain,
@@ -61,6 +65,13 @@ func New(f *File, o Options) *Credentials {
 			ClientAuth:       googlests.ClientAuth{ID: f.ClientID, Secret: f.ClientSecret},
 			HTTPClient:       o.HTTPClient,
 			APIClient:        apiClient(f, o),
+			Now:              o.Now,
+		},
+		iam: &impersonate.Client{
+			Endpoint:         f.IAMEndpoint(),
+			UniverseDomain:   f.UniverseDomain,
+			AllowAnyEndpoint: o.AllowAnyEndpoint,
+			HTTPClient:       o.HTTPClient,
 			Now:              o.Now,
 		},
 	}
@@ -80,6 +91,7 @@ func awsSupplier(f *File, o Options) supplier.AwsSecurityCredentialsSupplier {
 			SessionName:  f.AWSSessionName,
 			Region:       f.AWSRegion,
 			BaseEndpoint: cmp.Or(o.Getenv("AWS_ENDPOINT_URL_STS"), o.Getenv("AWS_ENDPOINT_URL")),
+			HTTPClient:   o.HTTPClient,
 			Now:          o.Now,
 		}
 	}
@@ -116,20 +128,22 @@ func (s inRegion) AwsRegion(context.Context, supplier.SupplierContext) (string, 
 
 // SubjectToken returns a new subject token. Fails with a *RefreshError.
 func (c *Credentials) SubjectToken(ctx context.Context) (secret.Text, error) {
-	t, err := c.subject.SubjectToken(ctx)
+	t, err := c.subject(ctx)
 	if err != nil {
 		return secret.Text{}, refreshError(err)
 	}
 	return t, nil
 }
 
-// Exchange returns a new federated token with the scopes. The request to AWS is
-// signed again at every attempt. Fails with a *RefreshError.
+// Exchange returns a new federated token with the scopes, whomever the file
+// impersonates: it is for those who impersonate others with it, and for the
+// rest there is [Credentials.Token]. The request to AWS is signed again at every
+// attempt. Fails with a *RefreshError.
 func (c *Credentials) Exchange(ctx context.Context, scopes []string) (googlests.Token, error) {
 	req := googlests.ExchangeRequest{
 		Audience:         c.file.Audience,
 		Scopes:           scopes,
-		SubjectToken:     c.subject.SubjectToken,
+		SubjectToken:     c.subject,
 		SubjectTokenType: c.file.SubjectTokenType,
 	}
 	if c.file.WorkforcePoolUserProject != "" && c.file.ClientID == "" {
@@ -181,8 +195,8 @@ const (
 )
 
 // RefreshError is a token that could not be made. Err is the leg's own typed
-// error: *supplier.Error, *supplier.ChainError, *subjecttoken.Error or
-// *googlests.Error.
+// error: *supplier.Error, *supplier.ChainError, *subjecttoken.Error,
+// *googlests.Error or *impersonate.Error.
 type RefreshError struct {
 	Leg Leg
 	// Retryable tells whether the same call may succeed later with nothing changed.
@@ -200,12 +214,15 @@ func refreshError(err error) *RefreshError {
 		chain *supplier.ChainError
 		sign  *subjecttoken.Error
 		sts   *googlests.Error
+		iam   *impersonate.Error
 	)
 	switch {
+	case errors.As(err, &iam):
+		return &RefreshError{LegImpersonate, iam.Retryable, err}
 	case errors.As(err, &sts):
 		return &RefreshError{LegSTS, sts.Retryable, err}
 	case errors.As(err, &sign):
-		return &RefreshError{LegSign, false, err}
+		return &RefreshError{LegSign, sign.Retryable, err}
 	case errors.As(err, &chain):
 		return &RefreshError{LegAWSCredentials, chain.Retryable(), err}
 	case errors.As(err, &creds):

@@ -160,8 +160,8 @@ func (f *File) readClient(v jsondoc.Value) {
 func (f *File) readImpersonation(v jsondoc.Value, o FileOptions) {
 	u := v.Get("service_account_impersonation_url")
 	f.ServiceAccountImpersonationURL = readEndpoint(u, "iamcredentials", f.UniverseDomain, o)
-	if u.Present() && !o.AllowAnyEndpoint && !namesServiceAccount(f.ServiceAccountImpersonationURL) {
-		u.Problem("", "end it with /v1/projects/-/serviceAccounts/EMAIL:generateAccessToken")
+	if u.Present() && !o.AllowAnyEndpoint && f.ServiceAccount() == "" {
+		u.Problem("", wantImpersonation)
 	}
 
 	impersonation := v.Get("service_account_impersonation")
@@ -173,12 +173,7 @@ func (f *File) readImpersonation(v jsondoc.Value, o FileOptions) {
 	}
 }
 
-// namesServiceAccount reports whether the account can be read from an impersonation URL.
-func namesServiceAccount(s string) bool {
-	_, account, found := strings.Cut(s, "/serviceAccounts/")
-	email, ok := strings.CutSuffix(account, ":generateAccessToken")
-	return found && ok && email != "" && !strings.ContainsAny(email, "/:?#")
-}
+const wantImpersonation = "end it with /v1/projects/-/serviceAccounts/EMAIL:generateAccessToken"
 
 // readSource reads where the subject token comes from, and what has to fit that.
 func (f *File) readSource(v jsondoc.Value, o FileOptions) {

@@ -35,15 +35,16 @@ type Error struct {
 	Err error
 }
 
-// Error gives all of it on one line, such as "exchanging token at
-// sts.googleapis.com: invalid_grant: … (HTTP 400)".
+// Error gives all of it on one line, with what can be done: "exchanging token at
+// sts.googleapis.com: invalid_target: … (HTTP 400); Google knows no provider of
+// this name, …: check the audience: …".
 func (e *Error) Error() string {
 	text := e.Op
 	if e.Host != "" {
 		text += " at " + e.Host
 	}
 	told := googleapi.Error{HTTPStatus: e.HTTPStatus, Code: e.Code, Message: e.Description, URI: e.URI, Attempts: e.Attempts}
-	return text + ": " + told.Error()
+	return text + ": " + told.Error() + e.advice().String()
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -21,11 +21,12 @@ func TestErrorsReadWell(t *testing.T) {
 	}{
 		"OAuth's shape": {
 			answering(400, `{"error":"invalid_grant","error_description":"The audience `+audience+` does not match.","error_uri":"https://g.co/x"}`),
-			"exchanging token at sts.googleapis.com: invalid_grant: The audience " + audience + " does not match. (HTTP 400, see https://g.co/x)",
+			"exchanging token at sts.googleapis.com: invalid_grant: The audience " + audience + " does not match. (HTTP 400, see https://g.co/x)" +
+				"; Google does not accept the subject token: check that the provider trusts this AWS account, or this issuer, and that this machine's clock is right",
 		},
 		"Google's shape": {
-			answering(403, `{"error":{"code":403,"message":"No.","status":"PERMISSION_DENIED"}}`),
-			"exchanging token at sts.googleapis.com: PERMISSION_DENIED: No. (HTTP 403)",
+			answering(400, `{"error":{"code":400,"message":"No.","status":"FAILED_PRECONDITION"}}`),
+			"exchanging token at sts.googleapis.com: FAILED_PRECONDITION: No. (HTTP 400)",
 		},
 		"a proxy's page, again and again": {
 			answering(502, "<html>Bad Gateway</html>"),

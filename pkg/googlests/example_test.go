@@ -41,7 +41,7 @@ func ExampleClient_Exchange() {
 
 func ExampleError() {
 	sts := googlests.Client{
-		HTTPClient: &http.Client{Transport: answering(400, `{"error":"invalid_target","error_description":"The pool does not exist."}`)},
+		HTTPClient: &http.Client{Transport: answering(400, `{"error":"unauthorized_client","error_description":"The mapped attribute 'google.subject' must be of type STRING."}`)},
 	}
 	_, err := sts.Exchange(context.Background(), googlests.ExchangeRequest{
 		SubjectTokenType: "urn:ietf:params:aws:token-type:aws4_request",
@@ -49,9 +49,14 @@ func ExampleError() {
 	})
 	if e, ok := errors.AsType[*googlests.Error](err); ok {
 		fmt.Println(e.Code, e.HTTPStatus, e.Retryable)
+		fmt.Println(e.Description)
+		means, fix := e.Advice()
+		fmt.Println(means)
+		fmt.Println(fix)
 	}
-	fmt.Println(err)
 	// Output:
-	// invalid_target 400 false
-	// exchanging token at sts.googleapis.com: invalid_target: The pool does not exist. (HTTP 400)
+	// unauthorized_client 400 false
+	// The mapped attribute 'google.subject' must be of type STRING.
+	// the provider does not let this identity in
+	// check its attribute mapping and its attribute condition
 }

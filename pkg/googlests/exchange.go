@@ -51,6 +51,9 @@ type ExchangeRequest struct {
 	Options map[string]any
 }
 
+// exchanging is [Error.Op] of an exchange.
+const exchanging = "exchanging token"
+
 // Exchange exchanges a subject token. It fails with the error of SubjectToken,
 // or with an *[Error].
 //
@@ -59,7 +62,7 @@ type ExchangeRequest struct {
 // deadline leaves time for it; an answer that cannot be trusted is not, since
 // the server meant it.
 func (c *Client) Exchange(ctx context.Context, req ExchangeRequest) (Token, error) {
-	return c.exchange(ctx, failure{op: "exchanging token"}, req)
+	return c.exchange(ctx, failure{op: exchanging}, req)
 }
 
 func (c *Client) exchange(ctx context.Context, fail failure, req ExchangeRequest) (Token, error) {
@@ -88,7 +91,7 @@ func (c *Client) exchange(ctx context.Context, fail failure, req ExchangeRequest
 		return googleapi.Request{
 			Request: c.post(ctx, endpoint, c.exchangeForm(req, options, subject)),
 			Secrets: []secret.Text{subject, req.ActorToken, c.ClientAuth.Secret},
-			Public:  []string{req.Audience, req.Resource},
+			Public:  []string{req.Audience, req.Resource}, PublicIn: publicParts,
 		}, nil
 	})
 	if err != nil {

@@ -37,8 +37,9 @@ type Error struct {
 	Err error
 }
 
-// Error gives all that helps on one line, such as "impersonating
-// reports@p.iam.gserviceaccount.com: PERMISSION_DENIED: … (HTTP 403)".
+// Error gives all that helps on one line, with what can be done: "impersonating
+// reports@p.iam.gserviceaccount.com: NOT_FOUND: … (HTTP 404); there is no such
+// service account: check its email, …".
 func (e *Error) Error() string {
 	text := "impersonating "
 	if e.Subject != "" {
@@ -49,7 +50,7 @@ func (e *Error) Error() string {
 		text += " at " + e.Host
 	}
 	told := googleapi.Error{HTTPStatus: e.HTTPStatus, Code: e.Code, Message: e.Message, Attempts: e.Attempts}
-	return text + ": " + told.Error()
+	return text + ": " + told.Error() + e.advice().String()
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -74,5 +74,5 @@ func (a *AWS) SubjectToken(ctx context.Context) (secret.Text, error) {
 	if err != nil {
 		return secret.Text{}, err
 	}
-	return serialize(signed)
+	return serialize(signed), nil
 }

@@ -1,15 +1,3 @@
-// Package subjecttoken makes subject tokens: what a workload hands to Google's
-// Security Token Service to prove who it is.
-//
-// On AWS that is a signed but unsent GetCallerIdentity request ([AWS]): Google
-// sends it to AWS, and AWS's answer names the caller. The request is signed
-// with Signature Version 4 ([RequestSigner]) and carries the audience as a
-// signed header, so that a token meant for one provider is worth nothing at
-// another.
-//
-// A subject token is a credential: whoever holds it within 15 minutes of its
-// signing can exchange it. It travels as a secret.Text and is never cached;
-// make a new one for every attempt.
 package subjecttoken
 
 import (
@@ -124,7 +112,7 @@ func (s *RequestSigner) RequestOptions(ctx context.Context, creds supplier.AwsSe
 // X-Amz-Security-Token.
 const signerHeaders = 3
 
-// sign signs req with header in place of its Headers. It owns header.
+// sign signs req with header, which it owns, in place of its Headers.
 func (s *RequestSigner) sign(ctx context.Context, creds supplier.AwsSecurityCredentials, req Request, header http.Header, at time.Time) (SignedRequest, error) {
 	if s.Region == "" {
 		return SignedRequest{}, &Error{Reason: "the region is empty; set RequestSigner.Region, such as eu-west-1"}
@@ -212,21 +200,3 @@ func wireKey(canonical string) string {
 	}
 	return strings.ToLower(canonical)
 }
-
-// Error is a request that could not be signed. Trying again cannot help: what
-// is to be signed, or with what, is wrong.
-type Error struct {
-	// Reason is what is wrong, without any secret.
-	Reason string
-	Err    error
-}
-
-func (e *Error) Error() string {
-	s := "signing the AWS request: " + e.Reason
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
-	}
-	return s
-}
-
-func (e *Error) Unwrap() error { return e.Err }

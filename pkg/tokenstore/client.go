@@ -59,7 +59,7 @@ func httpClient(c *http.Client) *http.Client {
 	if c != nil {
 		own = *c
 	} else {
-		own.Transport = awshttp.NewBuildableClient().GetTransport()
+		own.Transport = transport()
 	}
 	if own.Timeout == 0 {
 		own.Timeout = attemptTimeout
@@ -68,6 +68,18 @@ func httpClient(c *http.Client) *http.Client {
 	// token, and with a 307 the token to store as well.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &own
+}
+
+// transport is the SDK's usual one. It speaks HTTP/2 where the endpoint, or a
+// proxy before it, does: all calls over one connection, which a try that times out
+// leaves in use. So that a peer that is gone without a word does not cost every
+// try, it is asked for a sign of life and given up well within one. By HTTP/1.1 a
+// try that times out closes its connection. Either way a connection that idled
+// for 90 s by the clock on the wall, as a frozen function's, is not used again.
+func transport() *http.Transport {
+	t := awshttp.NewBuildableClient().GetTransport()
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 3 * time.Second, PingTimeout: 2 * time.Second}
+	return t
 }
 
 // amendRetry has two opinions that the SDK's rules lack.

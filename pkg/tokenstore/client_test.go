@@ -67,6 +67,20 @@ func TestClientBoundsEveryCall(t *testing.T) {
 	}
 }
 
+// That the standard library does it then, googleapi's tests show.
+func TestClientGivesUpAConnectionWithoutAPeerWithinOneTry(t *testing.T) {
+	t.Parallel()
+	c := httpClient(nil)
+	transport := c.Transport.(*http.Transport)
+	if h := transport.HTTP2; h == nil || h.SendPingTimeout <= 0 || h.PingTimeout <= 0 || h.SendPingTimeout+h.PingTimeout > c.Timeout/2 {
+		t.Errorf("a lost HTTP/2 connection is noticed by %+v, a try lasts %v", h, c.Timeout)
+	}
+	const tick = 5 * time.Minute // of the schedule: what idled since the last one may be lost
+	if idle := transport.IdleConnTimeout; idle <= 0 || idle >= tick {
+		t.Errorf("connections may idle for %v", idle)
+	}
+}
+
 func TestClientKeepsTheCallersTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -11,6 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/wifmint/wifmint/pkg/internal/googleapi"
+	"github.com/wifmint/wifmint/pkg/secret"
 )
 
 // Error is a call to Secrets Manager that failed, or that was not made because it
@@ -35,8 +38,8 @@ type Error struct {
 	// Retryable tells whether the same call may succeed later with nothing changed.
 	Retryable bool
 	// Err is the cause when there was no answer, such as
-	// context.DeadlineExceeded. What AWS answered is in the fields above only: the
-	// SDK's errors may quote the request.
+	// context.DeadlineExceeded, or [ErrMoved]. What AWS answered is in the fields
+	// above only: the SDK's errors may quote the request.
 	Err error
 }
 
@@ -52,6 +55,8 @@ func (e *Error) doing() string {
 		return "writing"
 	case "CreateSecret":
 		return "creating"
+	case "UpdateSecretVersionStage":
+		return "labelling a version of"
 	default:
 		return "reading"
 	}
@@ -62,14 +67,15 @@ const (
 	limitExceededCode = "LimitExceededException"
 )
 
-// newError makes an Error of what the SDK returned.
-func newError(op, secretID string, err error) *Error {
+// newError makes an Error of what the SDK returned. sent is the token that the
+// call carried: AWS may quote the value that it refuses.
+func newError(op, secretID string, err error, sent ...secret.Text) *Error {
 	status := 0
 	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		status = response.HTTPStatusCode()
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return newAPIError(op, secretID, status, api.ErrorCode(), api.ErrorMessage())
+		return newAPIError(op, secretID, status, api.ErrorCode(), api.ErrorMessage(), sent...)
 	}
 	e := &Error{Op: op, SecretID: secretID, HTTPStatus: status, Retryable: true}
 	switch {
@@ -146,10 +152,10 @@ func contentionError(current Current) *Error {
 }
 
 // newAPIError makes an Error of an error that AWS answered.
-func newAPIError(op, secretID string, status int, code, message string) *Error {
+func newAPIError(op, secretID string, status int, code, message string, sent ...secret.Text) *Error {
 	return &Error{
 		Op: op, SecretID: secretID, Code: code, HTTPStatus: status,
-		Message:   apiMessage(op, secretID, code, message),
+		Message:   apiMessage(op, secretID, code, googleapi.Quote(message, sent...)),
 		Retryable: retryableCode(code) || retryableStatus(status),
 	}
 }
@@ -184,9 +190,9 @@ func apiMessage(op, secretID, code, message string) string {
 	}
 }
 
-// quotable tells whether AWS's message for a code speaks only of names and
-// states. For a bad signature, for one, AWS quotes the canonical request, with
-// the session token in it.
+// quotable tells whether AWS's message for a code has no AWS credential in it. For
+// a bad signature, for one, AWS quotes the canonical request, with the session
+// token in it. Google's tokens are hidden whatever the code.
 func quotable(code string) bool {
 	switch code {
 	case notFoundCode, limitExceededCode, "AccessDeniedException", "DecryptionFailure", "EncryptionFailure",
@@ -207,6 +213,9 @@ func apiAdvice(op, secretID, code string) string {
 	case "AccessDeniedException":
 		if op == "BatchGetSecretValue" {
 			op = "GetSecretValue" // what the role lacks for a secret of a batch
+		}
+		if op == "DescribeSecret" || op == "UpdateSecretVersionStage" { // they touch no value, so no key
+			return "allow the role secretsmanager:" + op + " on this secret"
 		}
 		return "allow the role secretsmanager:" + op + " on this secret, and " + keyAction + " on its KMS key if it is not AWS's own"
 	case "DecryptionFailure", "EncryptionFailure":

@@ -1,8 +1,12 @@
 package tokenstore
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/wifmint/wifmint/pkg/fakecloud"
+	"github.com/wifmint/wifmint/pkg/secret"
 )
 
 func TestErrorsSayWhatHappenedAndWhatToDo(t *testing.T) {
@@ -75,6 +80,76 @@ func TestErrorsSayWhatHappenedAndWhatToDo(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Secrets Manager may quote the value that it refuses, and so may whatever stands
+// before it. The token is one that no looks give away.
+func TestAStoreThatQuotesTheRequestShowsNoToken(t *testing.T) {
+	t.Parallel()
+	const opaque = "PLANTED-0123456789-PLANTED-9876543210"
+	codes := []string{
+		notFoundCode, limitExceededCode, "AccessDeniedException", "DecryptionFailure", "EncryptionFailure", "InvalidParameterException",
+		"InvalidRequestException", "InternalServiceError", "ThrottlingException", "ValidationException", "SerializationException", "SomethingNew",
+	}
+	echo := func(operation, code string) *Store {
+		return newStore(roundTripFunc(func(r *http.Request) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			if asked := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "secretsmanager."); asked != operation {
+				return answer(400, notFoundCode, "Secrets Manager can't find the specified secret."), nil
+			}
+			return answer(400, code, "1 validation error detected: Value '"+string(body)+"' at 'secretString' failed to satisfy constraint"), nil
+		}))
+	}
+	for _, value := range []string{opaque, planted} {
+		next := change(accessToken(), func(t *Token) { t.Value = secret.New(value) })
+		always := func(Current) bool { return true }
+		for operation, write := range map[string]func(context.Context, *Store) error{
+			"PutSecretValue": func(ctx context.Context, s *Store) error {
+				_, err := s.Write(ctx, Current{SecretID: "s", VersionID: "v"}, next, always)
+				return err
+			},
+			"CreateSecret": func(ctx context.Context, s *Store) error {
+				s.Create = true
+				_, err := s.Write(ctx, Current{SecretID: "s"}, next, always)
+				return err
+			},
+			"PutSecretValue of a rotation": func(ctx context.Context, s *Store) error {
+				_, err := s.PutPending(ctx, "s", "0123456789abcdef0123456789abcdef", next)
+				return err
+			},
+		} {
+			for _, code := range codes {
+				t.Run(operation+" "+code, func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						err := write(t.Context(), echo(strings.Fields(operation)[0], code))
+						if err == nil {
+							t.Fatal("no error")
+						}
+						for ; err != nil; err = errors.Unwrap(err) {
+							if text := fmt.Sprintf("%v %+v", err, err); strings.Contains(text, value) {
+								t.Error(text)
+							}
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+func answer(status int, code, message string) *http.Response {
+	body, err := json.Marshal(map[string]string{"__type": code, "message": message})
+	if err != nil {
+		panic(err)
+	}
+	return &http.Response{
+		StatusCode: status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}},
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 	}
 }
 

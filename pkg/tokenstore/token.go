@@ -13,7 +13,8 @@
 //     leak: Secrets Manager refuses a second value for a ClientRequestToken, and
 //     the writers derive theirs from the version they saw.
 //   - A stored token is never replaced by one for the same identity that expires
-//     no later, nor by anything [Parse] would refuse.
+//     no later (unless it is not [Token.Credible]), nor by anything [Parse] would
+//     refuse.
 //   - What is in a secret but is no stored token (a hand-made value, binary data,
 //     the work of a newer version) is reported as such, never as an error, and
 //     never quoted.
@@ -77,6 +78,25 @@ func (t Token) SameIdentity(u Token) bool {
 		t.Principal == u.Principal &&
 		t.Audience == u.Audience &&
 		slices.Equal(scopeSet(t.Scopes), scopeSet(u.Scopes))
+}
+
+const (
+	// clockSlack is how far the clocks of two machines may be apart.
+	clockSlack = 5 * time.Minute
+	// longestLifetime is that of Google's tokens, 12 hours, and what a slow clock
+	// adds to it where MintedAt is this machine's and Expiry is Google's: AWS
+	// refuses the signature of one that is slower than 15 minutes.
+	longestLifetime = 12*time.Hour + 15*time.Minute
+)
+
+// Credible reports whether the token's times can be true: that it was minted no
+// later than 5 minutes after now, since clocks differ, and for no longer than 12
+// hours and 15 minutes, since Google's tokens live 12 hours at most. Expired tokens
+// are credible. One that was put into the secret by hand, or by a machine whose
+// clock was wrong, may claim to be good for years: do not wait for that to pass
+// before replacing it.
+func (t Token) Credible(now time.Time) bool {
+	return !t.MintedAt.After(now.Add(clockSlack)) && t.Expiry.Sub(t.MintedAt) <= longestLifetime
 }
 
 func scopeSet(scopes []string) []string {

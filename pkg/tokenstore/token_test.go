@@ -91,6 +91,33 @@ func change(t Token, f func(*Token)) Token {
 	return t
 }
 
+func TestTimesThatCannotBeTrueAreNotCredible(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		minted, expiry time.Duration // from now
+		want           bool
+	}{
+		"just minted":                          {0, time.Hour, true},
+		"about to expire":                      {-time.Hour, 1, true},
+		"expired long ago":                     {-1000 * time.Hour, -999 * time.Hour, true},
+		"minted by a clock that is fast":       {5 * time.Minute, time.Hour, true},
+		"minted by a clock that is wrong":      {5*time.Minute + time.Second, time.Hour, false},
+		"minted tomorrow":                      {24 * time.Hour, 25 * time.Hour, false},
+		"with Google's longest lifetime":       {0, 12 * time.Hour, true},
+		"with that, minted by a slow clock":    {-15 * time.Minute, 12 * time.Hour, true},
+		"with a longer lifetime than there is": {0, 12*time.Hour + 15*time.Minute + time.Second, false},
+		"good for twenty years":                {0, 20 * 365 * 24 * time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			token := change(accessToken(), func(t *Token) { t.MintedAt, t.Expiry = mintTime.Add(tc.minted), mintTime.Add(tc.expiry) })
+			if got := token.Credible(mintTime); got != tc.want {
+				t.Errorf("Credible = %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestNothingButEncodeShowsTheToken(t *testing.T) {
 	t.Parallel()
 	type holder struct {

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/wifmint/wifmint/pkg/secret"
 )
 
 // maxRounds bounds the puts of one Write. Every round beyond the first takes
@@ -60,9 +62,8 @@ func (s *Store) Write(ctx context.Context, current Current, next Token, due func
 
 	counter := 0
 	for range maxRounds {
-		written, err := s.put(ctx, current, requestToken(current, counter), string(value))
+		written, err := s.put(ctx, current, requestToken(current, counter), next, string(value))
 		if err == nil {
-			written.Token = next
 			return WriteResult{Written, written}, nil
 		}
 		if !errors.Is(err, errConflict) {
@@ -93,18 +94,19 @@ func (s *Store) Write(ctx context.Context, current Current, next Token, due func
 }
 
 // noWorseThan reports whether c holds a token for next's identity that expires
-// no earlier than next.
+// no earlier than next. One that claims to, at times that cannot be true, does not
+// count. The clock is next's: it has just been minted.
 func (c Current) noWorseThan(next Token) bool {
-	return c.Usable() && c.Token.SameIdentity(next) && !c.Token.Expiry.Before(next.Expiry)
+	return c.Usable() && c.Token.SameIdentity(next) && c.Token.Credible(next.MintedAt) && !c.Token.Expiry.Before(next.Expiry)
 }
 
 // errConflict means that the request token is taken by another value, or that
 // the secret to create exists: somebody else was faster.
 var errConflict = errors.New("conflicting write")
 
-// put makes value the secret's current version, creating the secret if it does
-// not exist. It fails with errConflict or an *Error.
-func (s *Store) put(ctx context.Context, current Current, requestToken, value string) (Current, error) {
+// put makes next, whose encoding is value, the secret's current version, creating
+// the secret if it does not exist. It fails with errConflict or an *Error.
+func (s *Store) put(ctx context.Context, current Current, requestToken string, next Token, value string) (Current, error) {
 	const op = "PutSecretValue"
 	out, err := s.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId:           &current.SecretID,
@@ -114,10 +116,10 @@ func (s *Store) put(ctx context.Context, current Current, requestToken, value st
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
 		// Not asked earlier: the common write then costs one call, and a secret
 		// that exists without a value, as CloudFormation makes them, is used.
-		return s.create(ctx, current.SecretID, requestToken, value)
+		return s.create(ctx, current.SecretID, requestToken, next, value)
 	}
 	if err != nil {
-		return Current{}, conflictOr(op, current.SecretID, err)
+		return Current{}, conflictOr(op, current.SecretID, err, next.Value)
 	}
 	if !slices.Contains(out.VersionStages, stageCurrent) && len(out.VersionStages) > 0 {
 		// The same value under the same token, put earlier and replaced since:
@@ -127,10 +129,10 @@ func (s *Store) put(ctx context.Context, current Current, requestToken, value st
 	if out.VersionId == nil {
 		return Current{}, invalidResponse(op, current.SecretID)
 	}
-	return Current{SecretID: current.SecretID, ARN: deref(out.ARN), VersionID: *out.VersionId}, nil
+	return Current{SecretID: current.SecretID, ARN: deref(out.ARN), VersionID: *out.VersionId, Token: next}, nil
 }
 
-func (s *Store) create(ctx context.Context, name, requestToken, value string) (Current, error) {
+func (s *Store) create(ctx context.Context, name, requestToken string, next Token, value string) (Current, error) {
 	const op = "CreateSecret"
 	if !s.Create || strings.HasPrefix(name, "arn:") {
 		return Current{}, missingError(name)
@@ -151,19 +153,19 @@ func (s *Store) create(ctx context.Context, name, requestToken, value string) (C
 	}
 	out, err := s.Client.CreateSecret(ctx, &in)
 	if err != nil {
-		return Current{}, conflictOr(op, name, err)
+		return Current{}, conflictOr(op, name, err, next.Value)
 	}
 	if out.VersionId == nil {
 		return Current{}, invalidResponse(op, name)
 	}
-	return Current{SecretID: name, ARN: deref(out.ARN), VersionID: *out.VersionId}, nil
+	return Current{SecretID: name, ARN: deref(out.ARN), VersionID: *out.VersionId, Token: next}, nil
 }
 
-func conflictOr(op, secretID string, err error) error {
+func conflictOr(op, secretID string, err error, sent secret.Text) error {
 	if _, ok := errors.AsType[*types.ResourceExistsException](err); ok {
 		return errConflict
 	}
-	return newError(op, secretID, err)
+	return newError(op, secretID, err, sent)
 }
 
 // requestToken derives the ClientRequestToken, which becomes the new version's

@@ -178,6 +178,37 @@ func TestAWorseTokenNeverReplacesABetterOne(t *testing.T) {
 	}
 }
 
+// A token that was put there by hand, or by a machine whose clock was wrong, must
+// not keep good ones out for years.
+func TestATokenThatClaimsTooMuchIsNotABetterOne(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		minted, expiry time.Duration // of the stored token, from now
+		want           Outcome
+	}{
+		"minted tomorrow":                {24 * time.Hour, 25 * time.Hour, Written},
+		"good for twenty years":          {0, 20 * 365 * 24 * time.Hour, Written},
+		"minted by a clock that is fast": {4 * time.Minute, time.Hour + 4*time.Minute, Superseded},
+		"good for Google's twelve hours": {0, 12 * time.Hour, Superseded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			claims := change(w.minted(1), func(t *Token) { t.MintedAt, t.Expiry = w.now.Add(tc.minted), w.now.Add(tc.expiry) })
+			w.holding(t, "s", claims)
+			store := newStore(w.cloud)
+			next := w.minted(2)
+			got, err := store.Write(t.Context(), read(t, store, "s"), next, func(Current) bool { return true })
+			if err != nil || got.Outcome != tc.want {
+				t.Fatalf("got %+v, %v, want outcome %d", got, err, tc.want)
+			}
+			if want := map[Outcome]Token{Written: next, Superseded: claims}[tc.want]; !equalTokens(w.stored(t, "s"), want) {
+				t.Errorf("the secret holds %v, want %v", w.stored(t, "s"), want)
+			}
+		})
+	}
+}
+
 func TestAConflictIsDecidedByWhatTheSecretHoldsNow(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -44,6 +44,9 @@ type Request struct {
 	// Public is what an error may quote even though a secret contains it, such
 	// as the audience inside a signed request.
 	Public []string
+	// PublicIn finds more of that in one of the Secrets; nil finds none. It is
+	// called only when there is an error to make.
+	PublicIn func(secret.Text) []string
 }
 
 // Answer is a successful (2xx) answer.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/wifmint/wifmint/pkg/secret"
 )
 
 // What is kept of a text that a server or a transport wrote: maxRead bytes are
@@ -33,27 +35,40 @@ const masked = "[masked]"
 //
 // It hides every run of runLength bytes that also stands in a secret as it is,
 // in its percent-decoded or in its percent-encoded form, and whole secrets that
-// are shorter. It does not see through any other encoding.
+// are shorter. It does not see through any other encoding. And it hides what
+// looks like a Google token, whosever that is: a proxy may have cached one.
 type mask struct {
 	runs  map[string]struct{}
 	short []string
 }
 
 func newMask(req Request) mask {
-	m := mask{runs: map[string]struct{}{}}
-	for _, s := range req.Secrets {
-		m.add(s.Reveal())
-	}
+	m := maskOf(req.Secrets)
 	for _, s := range req.Header["Authorization"] {
 		m.add(s)
 	}
-	// The host stands in the transport's errors and may stand in an audience.
-	for _, s := range append([]string{req.URL.Host}, req.Public...) {
-		for run := range runsOf(printable(s)) {
-			delete(m.runs, run)
+	m.allow(req.URL.Host) // which stands in the transport's errors and may stand in an audience
+	m.allow(req.Public...)
+	if req.PublicIn != nil {
+		for _, s := range req.Secrets {
+			m.allow(req.PublicIn(s)...)
 		}
 	}
 	return m
+}
+
+func maskOf(secrets []secret.Text) mask {
+	m := mask{runs: map[string]struct{}{}}
+	for _, s := range secrets {
+		m.add(s.Reveal())
+	}
+	return m
+}
+
+// Quote makes what a server wrote fit for an error: without the secrets that it
+// was sent, without what looks like a Google token, on one line, and bounded.
+func Quote(text string, secrets ...secret.Text) string {
+	return maskOf(secrets).text(text, maxMessage)
 }
 
 func (m *mask) add(s string) {
@@ -68,6 +83,15 @@ func (m *mask) add(s string) {
 		}
 		for run := range runsOf(form) {
 			m.runs[run] = struct{}{}
+		}
+	}
+}
+
+// allow takes back what was added with a secret that contains it.
+func (m *mask) allow(public ...string) {
+	for _, s := range public {
+		for run := range runsOf(printable(s)) {
+			delete(m.runs, run)
 		}
 	}
 }
@@ -111,7 +135,7 @@ func (m mask) hide(s string) string {
 	for _, short := range m.short {
 		hidden = strings.ReplaceAll(hidden, short, masked)
 	}
-	return strings.ToValidUTF8(hidden, "")
+	return strings.ToValidUTF8(hideTokens(hidden), "")
 }
 
 // err returns err itself, unless its own text has a secret in it: whoever
