@@ -15,10 +15,10 @@ const maxJitter = 0.10
 
 // Due reports whether a target's token has to be replaced at now. want is the
 // identity that the document asks for: a stored token of another kind,
-// principal, scopes or audience is due at once, as is none and one that does
-// not parse.
+// principal, scopes or audience is due at once, as is none, one that does not
+// parse, and one whose times no token of Google's can have.
 func Due(t Target, want tokenstore.Token, current tokenstore.Current, now time.Time) bool {
-	if !current.Usable() || !current.Token.SameIdentity(want) {
+	if !current.Usable() || !current.Token.Credible(now) || !current.Token.SameIdentity(want) {
 		return true
 	}
 	lifetime := current.Token.Expiry.Sub(current.Token.MintedAt)

@@ -24,10 +24,14 @@ func TestDue(t *testing.T) {
 	t.Parallel()
 	target := Target{Name: "a", Secret: "wifmint/a", RefreshAt: DefaultRefreshAt}
 	want := tokenstore.Token{Target: "a", Kind: tokenstore.Federated, TokenType: "Bearer", Principal: "p", Scopes: []string{"s1", "s2"}}
-	other := func(change func(*tokenstore.Token)) tokenstore.Current {
+	other := func(change func(*tokenstore.Token), lifetime ...time.Duration) tokenstore.Current {
 		id := want
 		change(&id)
-		return stored(id)
+		current := stored(id)
+		for _, d := range lifetime {
+			current.Token.Expiry = minted.Add(d)
+		}
+		return current
 	}
 	for _, tc := range []struct {
 		name    string
@@ -45,7 +49,9 @@ func TestDue(t *testing.T) {
 		{"another principal is", other(func(t *tokenstore.Token) { t.Principal = "q" }), 0, true},
 		{"fewer scopes are", other(func(t *tokenstore.Token) { t.Scopes = []string{"s1"} }), 0, true},
 		{"the same scopes in another order are not", other(func(t *tokenstore.Token) { t.Scopes = []string{"s2", "s1"} }), 0, false},
-		{"a token minted in the future, by a clock that was ahead, is not", stored(want), -5 * time.Minute, false},
+		{"a token minted in the future, by a clock that was a little ahead, is not", stored(want), -5 * time.Minute, false},
+		{"one minted far in the future is, lest a wrong clock pins it", stored(want), -6 * time.Minute, true},
+		{"one that lives longer than any token does is", other(func(t *tokenstore.Token) {}, 20*365*24*time.Hour), 0, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

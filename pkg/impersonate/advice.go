@@ -17,12 +17,7 @@ func (e *Error) advice() googleapi.Advice {
 	return googleapi.Advise(advices[:], e.Code, e.Message)
 }
 
-// Members of a pool are granted a role as what they are to Google, and not as
-// the AWS role that they are.
-const (
-	denied = "the caller has no permission on this service account, or there is none of that name, or it is disabled"
-	grant  = "grant it to the caller (principal:// or principalSet:// of its pool) on this service account; a new grant takes minutes to work"
-)
+const denied = "the caller may not do this as this service account, or there is no such account"
 
 // advices are for errors that Google documents or that people have reported.
 // https://cloud.google.com/iam/docs/troubleshooting-workload-identity-federation
@@ -45,12 +40,14 @@ var advices = [...]googleapi.Advice{
 	{
 		Text:  "iam.serviceAccounts.sign",
 		Means: denied,
-		Fix:   "signing, also for a user's token, needs roles/iam.serviceAccountTokenCreator: " + grant,
+		Fix: "grant the caller, or the last of the delegates, roles/iam.serviceAccountTokenCreator on the account; " +
+			"a new grant takes minutes to work",
 	},
 	{
 		Code:  "PERMISSION_DENIED",
 		Means: denied,
-		Fix:   "it needs roles/iam.workloadIdentityUser, and each delegate roles/iam.serviceAccountTokenCreator on the next: " + grant,
+		Fix: "grant the caller roles/iam.workloadIdentityUser on the account (with delegates: on the first of them, " +
+			"and each of them roles/iam.serviceAccountTokenCreator on the next); a new grant takes minutes to work",
 	},
 	{
 		Code:  "NOT_FOUND",

@@ -26,11 +26,14 @@ func TestErrorsReadWell(t *testing.T) {
 	}{
 		"no permission": {
 			cloud, reports,
-			who + ": PERMISSION_DENIED: Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist). (HTTP 403)",
+			who + ": PERMISSION_DENIED: Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist). (HTTP 403)" +
+				"; the caller may not do this as this service account, or there is no such account: grant the caller roles/iam.workloadIdentityUser on the account " +
+				"(with delegates: on the first of them, and each of them roles/iam.serviceAccountTokenCreator on the next); a new grant takes minutes to work",
 		},
 		"an account that is not there": {
 			cloud, "repots@p.iam.gserviceaccount.com",
-			"impersonating repots@p.iam.gserviceaccount.com: NOT_FOUND: Not found; Gaia id not found for email repots@p.iam.gserviceaccount.com (HTTP 404)",
+			"impersonating repots@p.iam.gserviceaccount.com: NOT_FOUND: Not found; Gaia id not found for email repots@p.iam.gserviceaccount.com (HTTP 404)" +
+				"; there is no such service account: check its email, NAME@PROJECT.iam.gserviceaccount.com with the project's id, and that it was not deleted",
 		},
 		"something that is no account": {
 			cloud, "reports",

@@ -136,9 +136,12 @@ func ExampleError() {
 	})
 	if e, ok := errors.AsType[*impersonate.Error](err); ok {
 		fmt.Println(e.Op, e.Code, e.HTTPStatus, e.Retryable)
+		means, fix := e.Advice()
+		fmt.Println(means)
+		fmt.Println(fix)
 	}
-	fmt.Println(err)
 	// Output:
 	// generateAccessToken NOT_FOUND 404 false
-	// impersonating repots@p.iam.gserviceaccount.com: NOT_FOUND: Not found; Gaia id not found for email repots@p.iam.gserviceaccount.com (HTTP 404)
+	// there is no such service account
+	// check its email, NAME@PROJECT.iam.gserviceaccount.com with the project's id, and that it was not deleted
 }

@@ -161,7 +161,7 @@ func TestEachLegOfAUserTokenFailsAsItself(t *testing.T) {
 				tc.req(&req)
 			}
 			_, err := client(cloud).UserToken(t.Context(), federate(t, cloud), req)
-			if e := asError(t, err); e.Op != tc.op || e.HTTPStatus != tc.status || e.Error() != tc.text || e.Account != reports || e.Subject != ada {
+			if e := asError(t, err); e.Op != tc.op || e.HTTPStatus != tc.status || !strings.HasPrefix(e.Error(), tc.text+"; ") || e.Account != reports || e.Subject != ada {
 				t.Errorf("got %+v\n%v", e, err)
 			}
 		})
@@ -192,7 +192,7 @@ func TestTokenEndpointsAnswersThatAreNotBelieved(t *testing.T) {
 		"no expires_in":         {`{"access_token":"ya29.u","token_type":"Bearer"}`, "no expires_in"},
 		"expires_in zero":       {`{"access_token":"ya29.u","token_type":"Bearer","expires_in":0}`, "expires_in is 0"},
 		"a token with a break":  {`{"access_token":"ya29.u\n","token_type":"Bearer","expires_in":3599}`, "no header"},
-		"expires_in of a month": {`{"access_token":"ya29.u","token_type":"Bearer","expires_in":2592000}`, "more than 12h0m0s away"},
+		"expires_in of a month": {`{"access_token":"ya29.u","token_type":"Bearer","expires_in":2592000}`, "between 1 and 43200"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -24,8 +24,9 @@ type OAuthToken struct {
 	Scopes []string
 }
 
-// longestLifetime is more than any token has, and little enough to be added to a time.
-const longestLifetime = 10 * 365 * 24 * time.Hour
+// longestLifetime is the longest that an organization policy can give a token. A
+// longer one would be kept past its end.
+const longestLifetime = 12 * time.Hour
 
 // OAuthToken reads a token endpoint's answer. Its errors quote nothing of it.
 func (a *Answer) OAuthToken() (OAuthToken, error) {
