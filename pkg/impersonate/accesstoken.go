@@ -66,7 +66,7 @@ func (c *Client) AccessToken(ctx context.Context, bearer secret.Text, req Access
 
 func (r AccessTokenRequest) check() error {
 	if l := r.Lifetime; l != 0 && (l < shortestLifetime || l > longestLifetime || l%time.Second != 0) {
-		return fmt.Errorf("Lifetime is %v: write whole seconds from %v to %v, or 0 for %v", l, shortestLifetime, longestLifetime, defaultLifetime)
+		return fmt.Errorf("field Lifetime is %v: write whole seconds from %v to %v, or 0 for %v", l, shortestLifetime, longestLifetime, defaultLifetime)
 	}
 	return cmp.Or(checkChain(r.ServiceAccount, r.Delegates), checkScopes(r.Scopes))
 }

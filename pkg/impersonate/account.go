@@ -61,7 +61,7 @@ func checkChain(account string, delegates []string) error {
 	}
 	for i, delegate := range delegates {
 		if !ValidServiceAccount(strings.TrimPrefix(delegate, resourcePrefix)) {
-			return fmt.Errorf("Delegates[%d] is %.100q: %s", i, delegate, want)
+			return fmt.Errorf("field Delegates[%d] is %.100q: %s", i, delegate, want)
 		}
 	}
 	return nil
@@ -70,11 +70,11 @@ func checkChain(account string, delegates []string) error {
 // checkScopes refuses none at all, and several in one string.
 func checkScopes(scopes []string) error {
 	if len(scopes) == 0 {
-		return errors.New("Scopes is empty: write at least one, such as https://www.googleapis.com/auth/cloud-platform")
+		return errors.New("field Scopes is empty: write at least one, such as https://www.googleapis.com/auth/cloud-platform")
 	}
 	for i, scope := range scopes {
 		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == ',' }) {
-			return fmt.Errorf("Scopes[%d] is %.100q: write one scope, such as https://www.googleapis.com/auth/cloud-platform", i, scope)
+			return fmt.Errorf("field Scopes[%d] is %.100q: write one scope, such as https://www.googleapis.com/auth/cloud-platform", i, scope)
 		}
 	}
 	return nil

@@ -134,7 +134,7 @@ func (c *Client) methodURL(account, method string) (*url.URL, error) {
 		return nil, err
 	}
 	if u.RawQuery != "" || u.ForceQuery {
-		return nil, errors.New("Endpoint has a query: write an origin, such as https://iamcredentials.googleapis.com")
+		return nil, errors.New("field Endpoint has a query: write an origin, such as https://iamcredentials.googleapis.com")
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/v1/" + resourceName(account) + ":" + method
 	return u, nil

@@ -50,7 +50,7 @@ func (r IDTokenRequest) check() error {
 		return err
 	}
 	if r.Audience == "" {
-		return errors.New("Audience is empty: write whom the token is for, such as https://service.example.run.app")
+		return errors.New("field Audience is empty: write whom the token is for, such as https://service.example.run.app")
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (r SignBlobRequest) check() error {
 		return err
 	}
 	if len(r.Payload) == 0 {
-		return errors.New("Payload is empty: give the bytes to sign")
+		return errors.New("field Payload is empty: give the bytes to sign")
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func marshalClaims(claims any) (string, error) {
 		return "", fmt.Errorf("marshalling Claims: %w", err)
 	}
 	if !bytes.HasPrefix(text, []byte("{")) {
-		return "", errors.New("Claims is not an object in JSON: give a map or a struct")
+		return "", errors.New("field Claims is not an object in JSON: give a map or a struct")
 	}
 	return string(text), nil
 }

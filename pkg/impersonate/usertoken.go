@@ -65,7 +65,7 @@ func (c *Client) UserToken(ctx context.Context, bearer secret.Text, req UserToke
 func (r UserTokenRequest) check() error {
 	name, domain, _ := strings.Cut(r.Subject, "@")
 	if name == "" || domain == "" || strings.Contains(domain, "@") || !googleapi.FitsHeader(r.Subject) {
-		return fmt.Errorf("Subject is %.100q: write the user's email, such as user@example.com", r.Subject)
+		return fmt.Errorf("field Subject is %.100q: write the user's email, such as user@example.com", r.Subject)
 	}
 	return cmp.Or(checkChain(r.ServiceAccount, r.Delegates), checkScopes(r.Scopes))
 }

@@ -84,7 +84,7 @@ func (a *AWSWebIdentity) SubjectToken(ctx context.Context) (secret.Text, error) 
 	if err != nil {
 		err = unanswered(sourceWebIdentity, "calling AWS STS for GetWebIdentityToken", err)
 		if e, ok := err.(*Error); ok {
-			e.Reason += hint(e.Code)
+			e.Reason += awsHint(e.Code)
 		}
 		return secret.Text{}, err
 	}
@@ -211,9 +211,9 @@ func readWebIdentity(body []byte) (_ secret.Text, flaw string) {
 	return doc.Token, ""
 }
 
-// hint says what to do about one of AWS's refusals (API reference of
+// awsHint says what to do about one of AWS's refusals (API reference of
 // GetWebIdentityToken).
-func hint(code string) string {
+func awsHint(code string) string {
 	switch code {
 	case "OutboundWebIdentityFederationDisabledException":
 		return "; enable it for the account, with aws iam enable-outbound-web-identity-federation"

@@ -44,6 +44,7 @@ type Executable struct {
 	OutputFile string
 	// Interactive lets the program ask the user: it gets this process's terminal,
 	// InteractiveTimeout, and OutputFile to answer in. It is for workforce pools.
+	// At a terminal it stays in this process's group, and is killed alone.
 	Interactive bool
 	// InteractiveTimeout bounds an interactive run: 30 s to 30 min; required for one.
 	InteractiveTimeout time.Duration

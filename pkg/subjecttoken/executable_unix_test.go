@@ -100,10 +100,10 @@ func TestATimeoutKills(t *testing.T) {
 	address, accept := callers(t)
 	e := program(t, "multiplies", "CHILD_CALLS", address)
 	done := make(chan error, 1)
-	go func() { _, err := e.run(t.Context(), 2*time.Second, false); done <- err }()
+	go func() { _, err := e.run(t.Context(), 3*time.Second, false); done <- err }()
 	conns := []net.Conn{accept(), accept()}
 	err := <-done
-	if e := wantError(t, err, "executable", "did not end within 2s and was killed", "executable.timeout_millis may be up to 120000"); !e.Retryable {
+	if e := wantError(t, err, "executable", "did not end within 3s and was killed", "executable.timeout_millis may be up to 120000"); !e.Retryable {
 		t.Error("not retryable")
 	}
 	for _, conn := range conns {
@@ -148,11 +148,7 @@ func TestAGrandchildDoesNotHoldUpTheAnswer(t *testing.T) {
 
 func TestAProgramAtATerminalStaysInItsGroup(t *testing.T) {
 	t.Parallel()
-	device, err := os.Open(os.DevNull) // a character device, as a terminal is
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer device.Close()
+	device := characterDevice(t)
 	pipe, other, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -168,4 +164,28 @@ func TestAProgramAtATerminalStaysInItsGroup(t *testing.T) {
 			t.Errorf("group of %s: %v", stdin.Name(), err)
 		}
 	}
+}
+
+func TestAProgramAtATerminalIsKilledAlone(t *testing.T) {
+	t.Parallel()
+	address, accept := callers(t)
+	e := program(t, "hangs", "CHILD_CALLS", address)
+	terminal(t, e, "")
+	e.Stdin = characterDevice(t)
+	done := make(chan error, 1)
+	go func() { _, err := e.run(t.Context(), 3*time.Second, false); done <- err }()
+	conn := accept()
+	wantError(t, <-done, "executable", "executable.interactive_timeout_millis may be up to 1800000")
+	wantDead(t, "the program", conn)
+}
+
+// characterDevice is what a terminal is.
+func characterDevice(t *testing.T) *os.File {
+	t.Helper()
+	device, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { device.Close() })
+	return device
 }

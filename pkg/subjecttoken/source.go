@@ -21,7 +21,8 @@
 // signing or until it expires, can exchange it. It travels as a secret.Text and
 // is never cached here; make a new one for every exchange. What is read is
 // bounded, 1 MiB at most, and so is every wait: by the context and by limits of
-// its own. Errors name files, hosts and fields, and never quote what was found there.
+// its own. Errors name files, hosts and fields; of what was found there they
+// quote nothing but the code and message of a refusal.
 package subjecttoken
 
 import (
