@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,9 +18,6 @@ type document struct {
 	config      *keeper.Config
 	credentials *externalaccount.File
 }
-
-// maxDocument bounds what is read of a file, in bytes.
-const maxDocument = 1 << 20
 
 // readDocument reads a config document or a credential file; which one it is,
 // its fields tell. It fails with a usageError.
@@ -43,24 +41,22 @@ func readDocument(name string, w *world) (*document, error) {
 	return &document{credentials: file}, nil
 }
 
+// readFile reads as much of a file as it takes to refuse it for its size, as the
+// functions do.
 func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, errors.Unwrap(err) // without the name a second time
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxDocument+1))
-	if err == nil && len(data) > maxDocument {
-		err = fmt.Errorf("it is larger than %d bytes", maxDocument)
-	}
-	return data, err
+	return io.ReadAll(io.LimitReader(f, keeper.MaxConfigSize+1))
 }
 
 // isConfig tells a config document by its fields. What is not even JSON is
 // taken for one: its parser says where the syntax breaks.
 func isConfig(data []byte) bool {
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(data, &fields) != nil {
+	if json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &fields) != nil {
 		return true
 	}
 	return fields["targets"] != nil || fields["credentials"] != nil || fields["type"] == nil

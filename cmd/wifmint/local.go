@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -89,7 +91,9 @@ type play struct {
 	env    map[string]string
 	tell   narrator
 	fresh  map[string]bool // by target
-	logs   []string        // the functions' output, told when something fails
+
+	mu   sync.Mutex
+	logs []string // the functions' output, told when something fails
 }
 
 func (c *localCommand) Run(w *world) error {
@@ -108,12 +112,20 @@ func (c *localCommand) Run(w *world) error {
 	p := &play{module: module, dir: dir, fresh: map[string]bool{}, tell: newNarrator(w, c.JSON)}
 	err = p.run(ctx)
 	p.tell.summary(p.targets(), len(p.fresh), err)
-	if err != nil {
+	if err != nil && len(p.logs) > 0 && w.ctx.Err() == nil { // not for one who has gone
+		fmt.Fprintln(w.stderr, "what the functions logged:")
 		for _, line := range p.logs {
 			fmt.Fprintln(w.stderr, line)
 		}
 	}
 	return err
+}
+
+// log keeps a line of a function's output. Each function has a goroutine of its own.
+func (p *play) log(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.logs = append(p.logs, line)
 }
 
 func (p *play) run(ctx context.Context) error {
@@ -183,6 +195,9 @@ func checkout() (string, error) {
 func (p *play) build(ctx context.Context, function string) (string, error) {
 	began := time.Now()
 	bootstrap, err := lambdaapi.Build(ctx, p.module, "./functions/"+function, filepath.Join(p.dir, function))
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", errors.New("building the functions: there is no go command in PATH; install Go 1.26 or later, from https://go.dev/dl")
+	}
 	if err != nil {
 		return "", err
 	}
@@ -233,7 +248,7 @@ func (p *play) start(ctx context.Context, function, bootstrap string, role fakec
 	}
 	e, err := lambdaapi.Start(ctx, lambdaapi.Function{
 		Name: "wifmint-" + function, Bootstrap: bootstrap, TaskRoot: p.module, Env: env,
-		Timeout: 30 * time.Second, Output: func(line string) { p.logs = append(p.logs, line) },
+		Timeout: 30 * time.Second, Output: p.log,
 	})
 	if err != nil {
 		return nil, err

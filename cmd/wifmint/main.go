@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/term"
 )
 
 const (
@@ -35,6 +36,8 @@ type world struct {
 	ctx            context.Context
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	// terminal tells whether stdout is one.
+	terminal bool
 }
 
 // usageError is a command line or a configuration that is wrong: exit 2.
@@ -43,37 +46,23 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 func main() {
+	// Whoever reads may go away, as head does. That is a failed write like any
+	// other, after which a command cleans up, and not the end on the spot.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	code := run(os.Args[1:], &world{ctx, os.Stdout, os.Stderr, os.Getenv})
+	code := run(os.Args[1:], &world{ctx, os.Stdout, os.Stderr, os.Getenv, term.IsTerminal(int(os.Stdout.Fd()))})
 	stop()
 	os.Exit(code)
 }
 
 // run is the program without its process.
 func run(args []string, w *world) int {
-	exited := -1 // kong asks for an exit after printing help
-	parser, err := kong.New(&commands{},
-		kong.Name("wifmint"),
-		kong.Description("Google Cloud tokens for AWS workloads, without a Google key."),
-		kong.Writers(w.stdout, w.stderr),
-		kong.Exit(func(code int) { exited = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
-	if err != nil {
-		panic(err) // the commands struct is wrong: every run fails
-	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	command, err := parser.Parse(args)
-	if exited >= 0 {
-		return exited
-	}
-	if err == nil {
-		err = command.Run(w)
-	} else {
-		err = usageError{fmt.Errorf("%w; see wifmint --help", err)}
+	ctx, cancel := context.WithCancel(w.ctx)
+	defer cancel()
+	results := &output{to: w.stdout, failed: cancel}
+	err := execute(args, &world{ctx, results, w.stderr, w.getenv, w.terminal})
+	if unwritten := results.failure(); unwritten != nil {
+		err = fmt.Errorf("writing the results: %w", unwritten)
 	}
 	if err == nil {
 		return exitDone
@@ -83,4 +72,29 @@ func run(args []string, w *world) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+func execute(args []string, w *world) error {
+	helped := false
+	parser, err := kong.New(&commands{},
+		kong.Name("wifmint"),
+		kong.Description("Google Cloud tokens for AWS workloads, without a Google key."),
+		kong.Writers(w.stdout, w.stderr),
+		kong.Exit(func(int) { helped = true }), // which kong asks for after printing help
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		panic(err) // the commands struct is wrong: every run fails
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case helped:
+		return nil
+	case err != nil:
+		return usageError{fmt.Errorf("%w; see wifmint --help", err)}
+	}
+	return command.Run(w)
 }

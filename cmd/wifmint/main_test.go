@@ -2,14 +2,19 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wifmint/wifmint/pkg/fakecloud"
 )
 
 func TestMain(m *testing.M) {
@@ -17,17 +22,20 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script: what a person types and sees. $CHECKOUT is
-// this checkout.
+// this checkout. $TOKEN_URL and $IAM_URL are a fake Google's, of each script's
+// own, that trusts the AWS key of AWS's documentation.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	checkout, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
+	visit(t, checkout)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CHECKOUT", checkout)
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // not a second at the end of each process
 			// What the go command needs, for "local" builds the functions.
 			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOSUMDB", "GOTOOLCHAIN"} {
 				value, err := exec.Command("go", "env", name).Output()
@@ -36,10 +44,65 @@ func TestScripts(t *testing.T) {
 				}
 				env.Setenv(name, strings.TrimSpace(string(value)))
 			}
-			return nil
+			return openCloud(env)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "expand": expand, "issued": issued},
 	})
+}
+
+// visit reads the folders that "local" reads and builds from. Go takes a test's
+// result from its cache unless something changed that the test itself looked at,
+// and what the processes looked at that it started does not count.
+func visit(t *testing.T, checkout string) {
+	t.Helper()
+	for _, name := range []string{"go.mod", "go.sum", "events", "functions", "internal", "pkg"} {
+		err := filepath.WalkDir(filepath.Join(checkout, name), func(_ string, _ fs.DirEntry, err error) error { return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+const scriptAudience = "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/pool/providers/aws"
+
+// openCloud starts a script's fake cloud.
+func openCloud(env *testscript.Env) error {
+	cloud := fakecloud.New(fakecloud.Options{})
+	cloud.AddAWSKey(fakecloud.AWSKey{
+		AccessKeyID: "ASIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+		ARN: "arn:aws:sts::123456789012:assumed-role/lambda/fn",
+	})
+	cloud.AddProvider(fakecloud.Provider{Audience: scriptAudience, AWSAccount: "123456789012"})
+	cloud.AddServiceAccount(fakecloud.ServiceAccount{Email: "reports@p-roject.iam.gserviceaccount.com", MaxLifetime: 12 * time.Hour})
+	server, err := cloud.Serve()
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { _ = server.Close() })
+	env.Setenv("TOKEN_URL", server.Endpoints().TokenURL)
+	env.Setenv("IAM_URL", server.Endpoints().IAMCredentials)
+	env.Values["cloud"] = cloud
+	return nil
+}
+
+// expand puts the values of $VARIABLES into a file: expand credentials.json.
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: expand FILE")
+	}
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// issued prints every token that the fake Google has issued so far: its kind,
+// whose it is, its scopes, and how long it lives.
+func issued(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: issued")
+	}
+	for _, token := range ts.Value("cloud").(*fakecloud.Cloud).IssuedTokens() {
+		fmt.Fprintln(ts.Stdout(), token.Kind, token.Principal, strings.Join(token.Scopes, " "), token.Expires.Sub(token.IssuedAt).Round(time.Minute))
+	}
 }
 
 // exits runs a command that has to exit with a code: exits 2 wifmint validate x.

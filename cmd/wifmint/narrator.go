@@ -154,8 +154,12 @@ func (p *prose) read(secretID string, t tokenstore.Token) {
 }
 
 func (p *prose) summary(targets, fresh int, err error) {
-	if err != nil {
-		p.printf("\n%s  %d of %s fresh; what the functions logged:\n", p.bad("failed"), fresh, count(targets, "target"))
+	switch {
+	case err != nil && targets == 0:
+		p.printf("\n%s  before there was a target\n", p.bad("failed"))
+		return
+	case err != nil:
+		p.printf("\n%s  %d of %s fresh\n", p.bad("failed"), fresh, count(targets, "target"))
 		return
 	}
 	p.printf("\n%s  %d of %s fresh. Next, with an AWS account and a Google project:\n", p.good("done"), fresh, count(targets, "target"))

@@ -1,18 +1,11 @@
 package main
 
-import (
-	"os"
-
-	"golang.org/x/term"
-)
-
 // paint colours text for a terminal, and leaves it alone anywhere else and
 // where NO_COLOR is set (https://no-color.org).
 type paint struct{ on bool }
 
 func newPaint(w *world) paint {
-	f, ok := w.stdout.(*os.File)
-	return paint{ok && term.IsTerminal(int(f.Fd())) && w.getenv("NO_COLOR") == "" && w.getenv("TERM") != "dumb"}
+	return paint{w.terminal && w.getenv("NO_COLOR") == "" && w.getenv("TERM") != "dumb"}
 }
 
 func (p paint) in(code, s string) string {

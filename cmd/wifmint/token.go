@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -48,6 +50,16 @@ type tokenCommand struct {
 	Show   bool     `help:"Print the token itself instead of its fingerprint."`
 }
 
+// Validate is called by kong: what it returns is bad usage.
+func (c *tokenCommand) Validate() error {
+	for _, scope := range c.Scope {
+		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return fmt.Errorf("--scope=%q is not a scope; for several write --scope before each", scope)
+		}
+	}
+	return nil
+}
+
 func (c *tokenCommand) Run(w *world) error {
 	ctx, cancel := context.WithTimeout(w.ctx, mintTimeout)
 	defer cancel()
@@ -58,14 +70,17 @@ func (c *tokenCommand) Run(w *world) error {
 	if len(c.Scope) == 0 {
 		c.Scope = []string{keeper.CloudPlatformScope}
 	}
-	target := keeper.Target{Name: "token", Scopes: c.Scope}
-	token := (&keeper.Config{Credentials: doc.credentials}).Identity(target)
-	token.MintedAt = time.Now().UTC().Truncate(time.Second)
-	minted, err := newCredentials(ctx, doc, time.Now, w).Exchange(ctx, c.Scope)
+	began := time.Now()
+	minted, err := newCredentials(ctx, doc, time.Now, w).Token(ctx, c.Scope)
+	if e, ok := errors.AsType[*externalaccount.RefreshError](err); ok && e.Leg == externalaccount.LegConfig {
+		return usageError{err}
+	}
 	if err != nil {
 		return err
 	}
-	token.Value, token.Expiry = minted.AccessToken, minted.Expiry.UTC().Truncate(time.Second)
+	target := keeper.Target{Name: "token", ServiceAccount: minted.ServiceAccount, Scopes: c.Scope}
+	token := (&keeper.Config{Credentials: doc.credentials}).Identity(target)
+	token.Value, token.Expiry, token.MintedAt = minted.Value, minted.Expiry, began
 	text, err := json.Marshal(token) // masked
 	if c.Show {
 		text, err = token.Encode()
@@ -86,14 +101,34 @@ func openCredentials(ctx context.Context, file string, now func() time.Time, w *
 }
 
 // newCredentials makes credentials that also look where a person's AWS keys
-// are: profiles and SSO, which the functions never need.
+// are, which the functions never need to.
 func newCredentials(ctx context.Context, doc *document, now func() time.Time, w *world) *externalaccount.Credentials {
 	options := externalaccount.Options{Now: now, Getenv: w.getenv, AllowAnyEndpoint: keeper.UnsafeEndpoints(w.getenv)}
 	own := externalaccount.AWSSources(doc.credentials, options)
-	if cfg, err := config.LoadDefaultConfig(ctx, config.WithEC2IMDSClientEnableState(imds.ClientDisabled)); err == nil {
-		profile := supplier.Provider{Credentials: cfg.Credentials, Region: cfg.Region}
-		own = slices.Insert(own, len(own)-1, supplier.AwsSecurityCredentialsSupplier(profile)) // before IMDS, which is slow where there is none
-	}
-	options.Supplier = own
+	options.Supplier = slices.Insert(own, len(own)-1, personal(ctx)) // before IMDS, which is slow where there is none
 	return externalaccount.New(doc.credentials, options)
+}
+
+// personal is the AWS configuration of whoever is at the terminal: profiles and
+// SSO. One that cannot be loaded is a link of the chain like the others, which
+// tells why if it comes to that.
+func personal(ctx context.Context) supplier.AwsSecurityCredentialsSupplier {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
+	if err != nil {
+		return broken{&supplier.Error{Source: "profile", Reason: "the AWS configuration cannot be loaded; see AWS_PROFILE and ~/.aws", Err: err}}
+	}
+	return supplier.Provider{Credentials: cfg.Credentials, Region: cfg.Region}
+}
+
+// broken is a supplier that always fails.
+type broken struct{ err error }
+
+var _ supplier.AwsSecurityCredentialsSupplier = broken{}
+
+func (b broken) AwsSecurityCredentials(context.Context, supplier.SupplierContext) (supplier.AwsSecurityCredentials, error) {
+	return supplier.AwsSecurityCredentials{}, b.err
+}
+
+func (b broken) AwsRegion(context.Context, supplier.SupplierContext) (string, error) {
+	return "", b.err
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
-	"strings"
 
 	"github.com/wifmint/wifmint/pkg/externalaccount"
 	"github.com/wifmint/wifmint/pkg/impersonate"
@@ -64,7 +63,7 @@ func ReadEnvironment(getenv func(string) string, log *slog.Logger) (*Environment
 			Tags:        map[string]string{"wifmint": "token"},
 		},
 		IAM: &impersonate.Client{
-			Endpoint:         iamEndpoint(config.Credentials),
+			Endpoint:         config.Credentials.IAMEndpoint(),
 			UniverseDomain:   config.Credentials.UniverseDomain,
 			AllowAnyEndpoint: unsafe,
 		},
@@ -74,14 +73,6 @@ func ReadEnvironment(getenv func(string) string, log *slog.Logger) (*Environment
 			AllowAnyEndpoint: unsafe,
 		},
 	}, nil
-}
-
-// iamEndpoint is where the credential file impersonates, if it does: the targets
-// name other accounts, but a private endpoint is for all of them. Empty means
-// the universe's own.
-func iamEndpoint(f *externalaccount.File) string {
-	endpoint, _, _ := strings.Cut(f.ServiceAccountImpersonationURL, "/v1/projects/")
-	return endpoint
 }
 
 // UnsafeEndpoints reports whether Google's URLs may be http and name any host.

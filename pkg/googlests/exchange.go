@@ -139,7 +139,7 @@ func marshalOptions(options map[string]any) (string, error) {
 
 func (c *Client) exchangeForm(req ExchangeRequest, options string, subject secret.Text) form {
 	// The subject token is most of it, and what is escaped in it is its own "%".
-	f := make(form, 0, 1024+len(subject.Reveal())+2*strings.Count(subject.Reveal(), "%"))
+	f := make(form, 0, 768+len(subject.Reveal())+2*strings.Count(subject.Reveal(), "%"))
 	f.add("grant_type", cmp.Or(req.GrantType, grantTypeTokenExchange))
 	f.add("audience", req.Audience)
 	f.add("scope", strings.Join(req.Scopes, " "))

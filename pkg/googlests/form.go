@@ -1,5 +1,7 @@
 package googlests
 
+import "github.com/wifmint/wifmint/pkg/internal/googleapi"
+
 // form is an application/x-www-form-urlencoded body under construction. Unlike
 // url.Values it needs no map, no sorting and no copy of every escaped value.
 type form []byte
@@ -19,11 +21,10 @@ func (f *form) add(name, value string) {
 
 // appendEscaped appends what url.QueryEscape returns.
 func appendEscaped(b []byte, s string) []byte {
-	const hex = "0123456789ABCDEF"
 	done := 0
 	for i := range len(s) {
 		c := s[i]
-		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || c == '-' || c == '_' || c == '.' || c == '~' {
+		if googleapi.Unreserved(c) {
 			continue
 		}
 		b = append(b, s[done:i]...)
@@ -31,7 +32,7 @@ func appendEscaped(b []byte, s string) []byte {
 		if c == ' ' {
 			b = append(b, '+')
 		} else {
-			b = append(b, '%', hex[c>>4], hex[c&15])
+			b = append(b, '%', googleapi.UpperHex[c>>4], googleapi.UpperHex[c&15])
 		}
 	}
 	return append(b, s[done:]...)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/wifmint/wifmint/pkg/internal/googleapi"
 	"github.com/wifmint/wifmint/pkg/secret"
 )
 
@@ -34,39 +35,38 @@ type quoted struct{ strings.Builder }
 // string appends a JSON string. "&" stays "&": encoding/json's \u0026 is the
 // same JSON, but not the bytes that Google's libraries send.
 func (q *quoted) string(s string) *quoted {
-	if plain(s) {
-		return q.raw(`"`).raw(s).raw(`"`)
+	plain := 0
+	for plain < len(s) && isPlain(s[plain]) {
+		plain++
 	}
-	escaped, _ := json.Marshal(s) // of a string it never fails
-	return q.raw(string(escaped))
+	q.raw(`"`).raw(s[:plain])
+	if plain < len(s) { // what JSON escapes, from the first such rune on
+		escaped, _ := json.Marshal(s[plain:]) // of a string it never fails
+		q.raw(string(escaped[1 : len(escaped)-1]))
+	}
+	return q.raw(`"`)
 }
 
-// plain reports whether a JSON string needs no escapes for s.
-func plain(s string) bool {
-	for _, c := range []byte(s) {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return true
+// isPlain reports whether a byte stands for itself in a JSON string.
+func isPlain(c byte) bool {
+	return googleapi.Unreserved(c) || ' ' <= c && c <= '~' && c != '"' && c != '\\'
 }
 
 // raw appends s percent-encoded. A space is %20, which reads the same to those
 // who decode a query (where "+" is a space) and to those who decode a path
 // (where "+" is a plus).
 func (q *quoted) raw(s string) *quoted {
-	const hex = "0123456789ABCDEF"
 	done := 0
 	for i := range len(s) {
 		c := s[i]
-		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || c == '-' || c == '_' || c == '.' || c == '~' {
+		if googleapi.Unreserved(c) {
 			continue
 		}
 		q.WriteString(s[done:i])
 		done = i + 1
 		q.WriteByte('%')
-		q.WriteByte(hex[c>>4])
-		q.WriteByte(hex[c&15])
+		q.WriteByte(googleapi.UpperHex[c>>4])
+		q.WriteByte(googleapi.UpperHex[c&15])
 	}
 	q.WriteString(s[done:])
 	return q

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -61,6 +62,7 @@ func bootstrap(t *testing.T, function string) string {
 	bootstraps.Lock()
 	defer bootstraps.Unlock()
 	if bootstraps.paths[function] == "" {
+		visitSources(t)
 		path, err := lambdaapi.Build(t.Context(), root, "./functions/"+function, filepath.Join(bootstraps.dir, function))
 		if err != nil {
 			t.Fatal(err)
@@ -68,6 +70,19 @@ func bootstrap(t *testing.T, function string) string {
 		bootstraps.paths[function] = path
 	}
 	return bootstraps.paths[function]
+}
+
+// visitSources reads the folders that functions are built from. Go takes a test's
+// result from its cache unless something changed that the test itself looked at,
+// and what go build looked at does not count. A folder changes with its files.
+func visitSources(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"go.mod", "go.sum", "functions", "internal", "pkg"} {
+		err := filepath.WalkDir(filepath.Join(root, name), func(_ string, _ fs.DirEntry, err error) error { return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // world is a fake cloud on loopback and the functions that run in it. What they

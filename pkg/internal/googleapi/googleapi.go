@@ -133,7 +133,7 @@ func (c *Caller) attempt(ctx context.Context, build func(context.Context) (Reque
 
 // readBody reads at most MaxBody+1 bytes: a longer result means that there was more.
 func readBody(resp *http.Response) ([]byte, error) {
-	const usual = 2048 // more than most tokens with what is around them
+	const usual = 1024 // most tokens, and what is around them
 	body := make([]byte, 0, min(max(resp.ContentLength+1, usual), MaxBody+1))
 	for len(body) <= MaxBody {
 		if len(body) == cap(body) {
