@@ -39,6 +39,7 @@ type Cloud struct {
 	google    googleState
 	metadata  metadataState
 	workspace workspaceState
+	workforce workforceState
 }
 
 // New makes a cloud with nothing in it.
@@ -97,7 +98,7 @@ func (s service) endpoint() (e endpoint, known bool) {
 	case serviceAWSSTS:
 		return endpoint{identifyAWSSTS, (*Cloud).serveAWSSTS}, true
 	case serviceGoogleSTS:
-		return endpoint{identifyGoogleSTS, (*Cloud).serveSTS}, true
+		return endpoint{identifySTS, (*Cloud).serveWorkforce}, true
 	case serviceIAM:
 		return endpoint{identifyIAMCredentials, (*Cloud).serveIAMCredentials}, true
 	case serviceTokenInfo:

@@ -19,6 +19,9 @@ type Endpoints struct {
 	AWSSTS string
 	// TokenURL is Google STS's token endpoint.
 	TokenURL string
+	// OAuthTokenURL, RevokeURL and IntrospectURL are where Google STS refreshes,
+	// revokes and describes tokens.
+	OAuthTokenURL, RevokeURL, IntrospectURL string
 	// IAMCredentials stands for https://iamcredentials.googleapis.com: the path
 	// /v1/projects/-/serviceAccounts/… is added.
 	IAMCredentials string
@@ -38,6 +41,9 @@ func EndpointsAt(base string) Endpoints {
 		SecretsManager: base + "/secretsmanager",
 		AWSSTS:         base + "/aws-sts",
 		TokenURL:       base + "/google-sts/v1/token",
+		OAuthTokenURL:  base + "/google-sts/v1/oauthtoken",
+		RevokeURL:      base + "/google-sts/v1/revoke",
+		IntrospectURL:  base + "/google-sts/v1/introspect",
 		IAMCredentials: base + "/iamcredentials",
 		TokenInfo:      base + "/tokeninfo",
 		Container:      base + "/container/credentials",
