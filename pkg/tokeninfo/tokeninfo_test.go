@@ -107,7 +107,7 @@ func TestWhatFailsIsATypedErrorWithoutTheToken(t *testing.T) {
 	}{
 		"a token that Google does not accept": {
 			tokeninfo.Client{HTTPClient: answering(400, `{"error":"invalid_token","error_description":"Invalid Value `+planted+`"}`)}, "invalid_token", 400, false},
-		"a Google that is down": {tokeninfo.Client{HTTPClient: answering(503, ""), MaxAttempts: 2}, "http_error", 503, true},
+		"a Google that is down":  {tokeninfo.Client{HTTPClient: answering(503, ""), MaxAttempts: 2}, "http_error", 503, true},
 		"an answer without exp":  {tokeninfo.Client{HTTPClient: answering(200, `{"scope":"openid"}`)}, "invalid_response", 200, false},
 		"an exp that is none":    {tokeninfo.Client{HTTPClient: answering(200, `{"exp":"`+planted+`"}`)}, "invalid_response", 200, false},
 		"an exp beyond all time": {tokeninfo.Client{HTTPClient: answering(200, `{"exp":"999999999999999"}`)}, "invalid_response", 200, false},
