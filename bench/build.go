@@ -14,15 +14,19 @@ const (
 	hello function = iota
 	smOnly
 	minter
+	rotator
 	federating
+	impersonating
 )
 
 // functions are the functions, with where they are built from.
 var functions = [...]struct{ name, module, pkg string }{
-	hello:      {"hello-world", ".", "./lambdas/hello"},
-	smOnly:     {"client only", ".", "./lambdas/smonly"},
-	minter:     {"minter", "..", "./functions/minter"},
-	federating: {"as written today", ".", "./lambdas/federating"},
+	hello:         {"hello-world", ".", "./lambdas/hello"},
+	smOnly:        {"client only", ".", "./lambdas/smonly"},
+	minter:        {"minter", "..", "./functions/minter"},
+	rotator:       {"rotator", "..", "./functions/rotator"},
+	federating:    {"as written today", ".", "./lambdas/federating"},
+	impersonating: {"as written today", ".", "./lambdas/impersonating"},
 }
 
 func (f function) String() string { return functions[f].name }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -33,13 +32,18 @@ func countCalls(ctx context.Context, bootstrap string) ([]row, error) {
 		if err != nil {
 			return nil, fmt.Errorf("counting %s: %w", run.what, err)
 		}
-		ratio := made.total() / run.need.total()
-		if !maps.Equal(made, run.need) {
-			ratio = max(ratio, 1.01) // as many, or fewer, but not those: never within the budget
-		}
-		rows = append(rows, row{what: run.what, ratio: ratio, budget: 1, this: "made " + made.String(), that: "needed " + run.need.String()})
+		rows = append(rows, callsRow(run.what, made, run.need))
 	}
 	return rows, nil
+}
+
+// callsRow has a budget that only just the needed calls keep.
+func callsRow(what string, made, needed calls) row {
+	ratio := made.total() / needed.total()
+	if !maps.Equal(made, needed) {
+		ratio = max(ratio, 1.01) // as many, or fewer, but not those: never within the budget
+	}
+	return row{what: what, ratio: ratio, budget: 1, this: "made " + made.String(), that: "needed " + needed.String()}
 }
 
 // calls counts calls by what was asked for.
@@ -63,18 +67,13 @@ func (c calls) String() string {
 // callsOfRun runs the minter twice, and returns the calls of the second run: the
 // first stores the tokens, which are then made as old as age.
 func callsOfRun(ctx context.Context, bootstrap string, targets int, age time.Duration) (calls, error) {
-	cloud := fakecloud.New(fakecloud.Options{Region: region})
-	cloud.AddAWSKey(fakecloud.AWSKey{
-		AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey, SessionToken: sessionToken,
-		ARN: "arn:aws:sts::123456789012:assumed-role/minter/minter",
-	})
-	cloud.AddProvider(fakecloud.Provider{Audience: audience, AWSAccount: "123456789012", TokenLifetime: time.Hour})
+	cloud := newCloud()
 	server, err := cloud.Serve()
 	if err != nil {
 		return nil, err
 	}
 	defer server.Close()
-	e, err := startAgainst(ctx, bootstrap, server.Endpoints(), targets)
+	e, err := startWith(ctx, bootstrap, time.Minute, server.Endpoints(), federatedTargets(targets))
 	if err != nil {
 		return nil, err
 	}
@@ -90,44 +89,34 @@ func callsOfRun(ctx context.Context, bootstrap string, targets int, age time.Dur
 	if err := invoke(ctx, e); err != nil {
 		return nil, err
 	}
+	return callsTo(cloud), nil
+}
+
+// callsTo are the calls that a cloud was asked for by the function. Those for
+// which there were too many are told apart.
+func callsTo(cloud *fakecloud.Cloud) calls {
 	made := calls{}
 	for _, call := range cloud.Calls() {
-		switch call.Service {
-		case "aws-sts": // asked by the fake Google, not by the minter
-		case "google-sts":
+		switch {
+		case call.Service == "aws-sts": // asked by the fake Google, not by the function
+		case call.Service == "google-sts":
 			made["exchange"]++
+		case call.Err == "ThrottlingException":
+			made["throttled "+call.Operation]++
 		default:
 			made[call.Operation]++
 		}
 	}
-	return made, nil
+	return made
 }
 
-// startAgainst starts the minter with a document of so many targets.
-func startAgainst(ctx context.Context, bootstrap string, cloud fakecloud.Endpoints, targets int) (*lambdaapi.Environment, error) {
-	type object = map[string]any
-	var list []object
-	for i := range targets {
+func federatedTargets(n int) []object {
+	list := make([]object, n)
+	for i := range list {
 		name := fmt.Sprintf("target-%02d", i)
-		list = append(list, object{"name": name, "secret": "wifmint/" + name, "scopes": []string{scope}})
+		list[i] = object{"name": name, "secret": "wifmint/" + name, "scopes": []string{scope}}
 	}
-	document, err := json.Marshal(object{
-		"credentials": object{
-			"type": "external_account", "audience": audience, "subject_token_type": subjectTokenType, "token_url": cloud.TokenURL,
-			"credential_source": object{"environment_id": "aws1"},
-		},
-		"create_secrets": true,
-		"targets":        list,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return lambdaapi.Start(ctx, lambdaapi.Function{Bootstrap: bootstrap, Timeout: time.Minute, Env: map[string]string{
-		"AWS_REGION": region, "AWS_ACCESS_KEY_ID": accessKeyID, "AWS_SECRET_ACCESS_KEY": secretAccessKey, "AWS_SESSION_TOKEN": sessionToken,
-		"AWS_ENDPOINT_URL_SECRETS_MANAGER": cloud.SecretsManager,
-		"WIFMINT_UNSAFE_ENDPOINTS":         "allow",
-		"WIFMINT_CONFIG":                   string(document),
-	}})
+	return list
 }
 
 func invoke(ctx context.Context, e *lambdaapi.Environment) error {

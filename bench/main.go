@@ -2,6 +2,7 @@
 // one table, every figure of which is a ratio within one run.
 //
 //	go -C bench run .          # from the root of the repository
+//	go -C bench run . -fleet   # runs over 10,000 service accounts as well
 //	go -C bench run . -write   # puts the table into README.md
 //	go -C bench run . -check   # fails if a budget is exceeded
 //
@@ -22,17 +23,19 @@ import (
 const readme = "README.md"
 
 func main() {
-	rounds := flag.Int("rounds", 200, "cold starts of each function")
-	repetitions := flag.Int("repetitions", 7, "repetitions of each mint benchmark, about a second each")
+	var e effort
+	flag.IntVar(&e.rounds, "rounds", 200, "cold starts of each function")
+	flag.IntVar(&e.repetitions, "repetitions", 7, "repetitions of each mint benchmark, about a second each")
+	flag.BoolVar(&e.largestFleet, "fleet", false, "also have the rotator work through 10,000 service accounts, which takes four minutes")
 	write := flag.Bool("write", false, "write the table into "+readme)
 	check := flag.Bool("check", false, "exit 1 if a budget is exceeded")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	rows, err := measure(ctx, *rounds, *repetitions)
+	rows, err := measure(ctx, e)
 	if err == nil {
-		err = report(rows, *write, *check)
+		err = report(rows, e, *write, *check)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -40,9 +43,15 @@ func main() {
 	}
 }
 
+// effort is how much is measured.
+type effort struct {
+	rounds, repetitions int
+	largestFleet        bool
+}
+
 // measure runs everything, one after the other: two measurements at a time
 // would measure each other.
-func measure(ctx context.Context, rounds, repetitions int) ([]row, error) {
+func measure(ctx context.Context, e effort) ([]row, error) {
 	if _, err := os.Stat("lambdas"); err != nil {
 		return nil, errors.New("not in the folder bench: run go -C bench run . from the root of the repository")
 	}
@@ -57,13 +66,13 @@ func measure(ctx context.Context, rounds, repetitions int) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	progress("starting each %d times", rounds)
-	starts, err := measureStarts(ctx, built, rounds)
+	progress("starting %d of them %d times each", len(compared), e.rounds)
+	starts, err := measureStarts(ctx, built, e.rounds)
 	if err != nil {
 		return nil, err
 	}
 	progress("minting")
-	mints, err := measureMints(ctx, repetitions)
+	mints, err := measureMints(ctx, e.repetitions)
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +81,15 @@ func measure(ctx context.Context, rounds, repetitions int) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
+	fleets, err := measureFleets(ctx, built, e.largestFleet)
+	if err != nil {
+		return nil, err
+	}
 	sizes, err := measureSizes(built)
 	if err != nil {
 		return nil, err
 	}
-	return concat(starts, mints, calls, sizes), nil
+	return concat(starts, mints, calls, fleets, sizes), nil
 }
 
 func concat(groups ...[]row) (rows []row) {
@@ -86,11 +99,11 @@ func concat(groups ...[]row) (rows []row) {
 	return rows
 }
 
-func report(rows []row, write, check bool) error {
+func report(rows []row, e effort, write, check bool) error {
 	table := render(rows)
 	fmt.Print(table)
 	if write {
-		if err := writeTable(readme, table, setting(time.Now())); err != nil {
+		if err := writeTable(readme, table, setting(time.Now(), e)); err != nil {
 			return err
 		}
 	}

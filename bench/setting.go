@@ -11,10 +11,14 @@ import (
 )
 
 // setting says what the figures were measured with.
-func setting(now time.Time) string {
-	return fmt.Sprintf("Measured %s with `go -C bench run . -write`: %s, %d processors, %s/%s, %s%s.\n"+
+func setting(now time.Time, e effort) string {
+	command := "go -C bench run . -write"
+	if e.largestFleet {
+		command = "go -C bench run . -fleet -write"
+	}
+	return fmt.Sprintf("Measured %s with `%s`: %s, %d processors, %s/%s, %s%s.\n"+
 		"Medians, quartiles in brackets.\n",
-		now.UTC().Format(time.DateOnly), processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), peers())
+		now.UTC().Format(time.DateOnly), command, processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), peers())
 }
 
 // peers are the versions of what is compared.
@@ -42,7 +46,7 @@ func processor() string {
 }
 
 const (
-	begin = "<!-- table: written by go -C bench run . -write -->\n"
+	begin = "<!-- table: written by go -C bench run . -fleet -write -->\n"
 	end   = "<!-- end of table -->\n"
 )
 

@@ -14,10 +14,10 @@ type size struct{ binary, zipped float64 }
 
 func measureSizes(built bootstraps) ([]row, error) {
 	var sizes [len(functions)]size
-	for f, path := range built {
+	for _, f := range compared {
 		var err error
-		if sizes[f], err = sizeOf(path); err != nil {
-			return nil, fmt.Errorf("measuring the size of %v: %w", function(f), err)
+		if sizes[f], err = sizeOf(built[f]); err != nil {
+			return nil, fmt.Errorf("measuring the size of %v: %w", f, err)
 		}
 	}
 	var rows []row

@@ -28,14 +28,14 @@ func measureStarts(ctx context.Context, built bootstraps, rounds int) ([]row, er
 	}
 	var measured [len(functions)]starts
 	for round := range rounds + warmUps {
-		for i := range measured {
-			f := (round + i) % len(measured) // nobody always comes after the same neighbour
+		for i := range compared {
+			f := compared[(round+i)%len(compared)] // nobody always comes after the same neighbour
 			var into *starts
 			if round >= warmUps {
 				into = &measured[f]
 			}
 			if err := startOnce(ctx, built[f], config, into); err != nil {
-				return nil, fmt.Errorf("starting %v: %w", function(f), err)
+				return nil, fmt.Errorf("starting %v: %w", f, err)
 			}
 		}
 	}
@@ -68,8 +68,11 @@ func startOnce(ctx context.Context, bootstrap, config string, into *starts) erro
 // memory is what a process occupies, in bytes; zero where it cannot be told.
 type memory struct{ resident, peak float64 }
 
-// comparisons are the pairs of functions that are compared. The first is the
-// one that has budgets.
+// compared are the functions whose starts and sizes are measured.
+var compared = [...]function{hello, smOnly, minter, federating}
+
+// comparisons are the pairs of them that get rows. The first is the one that has
+// budgets.
 var comparisons = [][2]function{{minter, smOnly}, {minter, hello}, {smOnly, hello}, {federating, hello}}
 
 func startRows(measured [len(functions)]starts) []row {

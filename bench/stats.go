@@ -35,6 +35,7 @@ type unit struct {
 }
 
 var (
+	seconds      = unit{" s", 1, 2}
 	milliseconds = unit{" ms", 1e3, 2}
 	microseconds = unit{" µs", 1e6, 1}
 	mebibytes    = unit{" MiB", 1.0 / (1 << 20), 2}

@@ -71,7 +71,7 @@ func TestWritesKeepToTheQuotaAndShardsShareIt(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		shard string
-		least time.Duration // 100 writes
+		least time.Duration // 100 writes at 50 a second
 	}{{"", 1980 * time.Millisecond}, {"0/4", 7900 * time.Millisecond}} {
 		t.Run("shard "+tc.shard, func(t *testing.T) {
 			t.Parallel()
