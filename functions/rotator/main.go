@@ -17,7 +17,6 @@ import (
 func main() {
 	log := lambdacontext.NewLogger()
 	stdlog.SetFlags(0) // aws-lambda-go prints a failed invocation's JSON through it
-	stdlog.SetFlags(0) // aws-lambda-go prints a failed invocation's JSON through it
 	env, err := keeper.ReadEnvironment(os.Getenv, log)
 	if err != nil {
 		keeper.InitError(os.Getenv, log, err)

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -91,12 +92,14 @@ type bearer struct {
 	expiry time.Time
 }
 
+var errPanicked = errors.New("exchanging the federated token that the run shares panicked; this is a bug, and the log has the stack")
+
 func (b *bearers) get(ctx context.Context) (bearer, error) {
 	select {
 	case b.turn <- struct{}{}:
 		defer func() { <-b.turn }()
 	case <-ctx.Done():
-		return bearer{}, ctx.Err()
+		return bearer{}, fmt.Errorf("waiting for the federated token that the run shares: %w", errNoTime)
 	}
 	if !b.read {
 		b.read = true
@@ -106,7 +109,7 @@ func (b *bearers) get(ctx context.Context) (bearer, error) {
 		return b.stored, nil
 	}
 	if !b.exchanged {
-		b.exchanged = true
+		b.exchanged, b.err = true, errPanicked // unless it returns
 		b.own, b.err = b.exchange(ctx)
 	}
 	return b.own, b.err
@@ -143,7 +146,7 @@ func (i *Impersonation) readStored(ctx context.Context) bearer {
 		i.Log.LogAttrs(ctx, slog.LevelWarn, "the minter's token cannot be read, exchanging instead",
 			slog.String("target", minters.Name), slog.String("secret", minters.Secret), slog.Any("error", failure(err)))
 	}
-	if err != nil || unfit(current, config.Identity(minters), i.now().Add(minStoredLife)) != nil {
+	if err != nil || unfit(current, config.Identity(minters), i.now(), minStoredLife) != nil {
 		return bearer{}
 	}
 	return bearer{current.Token.Value, current.Token.Expiry}
@@ -157,8 +160,8 @@ func (i *Impersonation) now() time.Time {
 }
 
 // unfit tells why what a secret holds is not a token of the identity that lives
-// until a time; nil if it is.
-func unfit(c tokenstore.Current, want tokenstore.Token, until time.Time) error {
+// for a while from now; nil if it is.
+func unfit(c tokenstore.Current, want tokenstore.Token, now time.Time, life time.Duration) error {
 	switch {
 	case c.VersionID == "":
 		return errors.New("it has no value")
@@ -166,7 +169,9 @@ func unfit(c tokenstore.Current, want tokenstore.Token, until time.Time) error {
 		return c.Malformed
 	case !c.Token.SameIdentity(want):
 		return errors.New("its token is not of the kind, account, scopes or audience that the config document asks for")
-	case c.Token.Expiry.Before(until):
+	case !c.Token.Credible(now):
+		return errors.New("no token of Google's has the times that it says")
+	case c.Token.Expiry.Before(now.Add(life)):
 		return errors.New("its token expires at " + c.Token.Expiry.Format(time.RFC3339))
 	}
 	return nil

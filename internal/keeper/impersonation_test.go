@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -383,6 +384,25 @@ func TestTheRotatorRefusesFederatedTargets(t *testing.T) {
 		}
 		if n := w.cloud.Count("", ""); n != 0 {
 			t.Errorf("%d calls", n)
+		}
+	})
+}
+
+func TestWhatOnlyWaitedForTheSharedTokenIsDeferred(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newRotatorWorld(t, accessTargets(40)...)
+		w.cloud.Fault(fakecloud.Fault{Service: "google-sts", Hang: true})
+		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+		defer cancel()
+		report, err := w.run(ctx, w.rotator(), Event{})
+		if s := report.Summary; err == nil || s.Failed != 1 || s.Deferred != 39 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		for _, r := range report.Results {
+			if r.Error != nil && (r.Error.Leg != "sts" || r.Error.Code != "timeout" || !strings.Contains(r.Error.Message, "exchanging token")) {
+				t.Errorf("failure %+v", r.Error)
+			}
 		}
 	})
 }

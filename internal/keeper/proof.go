@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -33,9 +34,20 @@ func (s *step) prove(ctx context.Context, token tokenstore.Token) error {
 		s.Log.LogAttrs(ctx, slog.LevelDebug, "tokeninfo tells no email", slog.String("target", s.target.Name), slog.String("subject", info.Subject))
 	}
 	if wrong := disagreement(info, token, s.Now()); wrong != "" {
-		return &stepError{string(externalaccount.LegImpersonate), "token_mismatch", "Google's tokeninfo disagrees with the stored token: " + wrong}
+		return &stepError{string(externalaccount.LegImpersonate), tokenMismatch, "Google's tokeninfo disagrees with the stored token: " + wrong}
 	}
 	return nil
+}
+
+const tokenMismatch = "token_mismatch"
+
+// refuted reports whether prove had an answer, and it was no.
+func refuted(err error) bool {
+	if wrong, ok := errors.AsType[*stepError](err); ok {
+		return wrong.code == tokenMismatch
+	}
+	refused, ok := errors.AsType[*tokeninfo.Error](err)
+	return ok && refused.Code == "invalid_token"
 }
 
 // disagreement tells the first thing in which Google's word differs from what is
@@ -46,6 +58,8 @@ func disagreement(info tokeninfo.Info, token tokenstore.Token, now time.Time) st
 		return "it expired at " + info.Expiry.Format(time.RFC3339)
 	case info.Expiry.Sub(token.Expiry).Abs() > proofSlack:
 		return fmt.Sprintf("it expires at %s, not at %s", info.Expiry.Format(time.RFC3339), token.Expiry.Format(time.RFC3339))
+	case token.Kind == tokenstore.IDToken && info.Email == "":
+		return "it does not tell the account's email, which every ID token of the rotator's does"
 	case info.Email != "" && !strings.EqualFold(info.Email, token.Principal):
 		return fmt.Sprintf("it is of the account %.254q, not %q", info.Email, token.Principal)
 	case token.Kind == tokenstore.IDToken && info.Audience != token.Audience:

@@ -23,7 +23,8 @@ func TestTestSecretProvesTheTokenAtGoogle(t *testing.T) {
 		"a few seconds do not matter":            {accessTarget("a"), func(a answer) { a["exp"] = time.Now().Add(time.Hour + 50*time.Second).Unix() }, ""},
 		"more scopes do not matter":              {accessTarget("a"), func(a answer) { a["scope"] = "openid " + bigquery }, ""},
 		"an account in other letters":            {accessTarget("a"), func(a answer) { a["email"] = "A@p-roject.iam.gserviceaccount.com" }, ""},
-		"no account is told":                     {idTarget("a"), func(a answer) { delete(a, "email") }, ""},
+		"no account is told":                     {accessTarget("a"), func(a answer) { delete(a, "email") }, ""},
+		"no account is told, of an ID token":     {idTarget("a"), func(a answer) { delete(a, "email") }, "does not tell the account's email"},
 		"it expires earlier than is stored":      {accessTarget("a"), func(a answer) { a["exp"] = time.Now().Add(30 * time.Minute).Unix() }, "it expires at"},
 		"it expires later than is stored":        {idTarget("a"), func(a answer) { a["exp"] = time.Now().Add(2 * time.Hour).Unix() }, "it expires at"},
 		"it has expired":                         {accessTarget("a"), func(a answer) { a["exp"] = time.Now().Unix() }, "it expired at"},
@@ -57,8 +58,8 @@ func TestTestSecretProvesTheTokenAtGoogle(t *testing.T) {
 					return
 				}
 				wantStepFailed(t, err, "impersonate", "token_mismatch", tc.message)
-				if w.labels(tc.target.Secret, version) == "" {
-					t.Error("the rotation was ended")
+				if labels := w.labels(tc.target.Secret, version); labels != "" {
+					t.Errorf("the version is still %s: the next rotation cannot start", labels)
 				}
 			})
 		})
@@ -94,5 +95,8 @@ func TestARevokedTokenFailsTestSecret(t *testing.T) {
 		token.Value, token.MintedAt, token.Expiry = w.unknownToGoogle().Value, time.Now(), time.Now().Add(time.Hour)
 		w.pend("wifmint/a", version, w.encode(token))
 		wantStepFailed(t, w.rotate(k, "testSecret", "wifmint/a", version), "impersonate", "invalid_token", "Invalid Value")
+		if labels := w.labels("wifmint/a", version); labels != "" {
+			t.Errorf("the version is still %s: the next rotation cannot start", labels)
+		}
 	})
 }

@@ -115,6 +115,9 @@ func (s *step) run(ctx context.Context) (outcome stepOutcome, held tokenstore.Cu
 		}
 	}()
 	found, err := s.check(ctx)
+	if fault, ok := errors.AsType[*stepError](err); ok && fault.code == unknownVersion && s.Step == "finishSecret" {
+		return s.finished(ctx, err)
+	}
 	if err != nil || found.IsCurrent(s.ClientRequestToken) {
 		return stepCurrent, tokenstore.Current{}, err
 	}
@@ -141,7 +144,7 @@ func (s *step) check(ctx context.Context) (tokenstore.Description, error) {
 	case !d.RotationEnabled:
 		err = s.fault("rotation_disabled", "rotation is not enabled for the secret: turn it on, or leave the secret to the schedule")
 	case len(labels) == 0:
-		err = s.fault("unknown_version", "the version to rotate to has no staging label: its rotation is over, or never began; have Secrets Manager start one")
+		err = s.fault(unknownVersion, "the version to rotate to has no staging label: its rotation is over, or never began; have Secrets Manager start one")
 	case !d.IsCurrent(s.ClientRequestToken) && !d.IsPending(s.ClientRequestToken):
 		err = s.fault("not_pending", "the version to rotate to is "+strings.Join(labels, " and ")+" instead of AWSPENDING: have Secrets Manager start a new rotation")
 	}
@@ -177,7 +180,7 @@ func (s *step) create(ctx context.Context) (stepOutcome, tokenstore.Current, err
 // expired token, is ended, for the next to begin.
 func (s *step) keep(ctx context.Context, pending tokenstore.Current) error {
 	lifetime := pending.Token.Expiry.Sub(pending.Token.MintedAt)
-	bad := unfit(pending, s.want, s.Now().Add(min(minPendingLife, lifetime/2)))
+	bad := unfit(pending, s.want, s.Now(), min(minPendingLife, lifetime/2))
 	if bad == nil {
 		return nil
 	}
@@ -201,10 +204,16 @@ func (s *step) test(ctx context.Context) (stepOutcome, tokenstore.Current, error
 	if pending.VersionID == "" {
 		return s.testNothing(ctx)
 	}
-	if bad := unfit(pending, s.want, s.Now().Add(time.Second)); bad != nil {
+	if bad := unfit(pending, s.want, s.Now(), time.Second); bad != nil {
 		return "", pending, s.fault("unusable_version", fmt.Sprintf("the version to rotate to cannot be used: %v; createSecret ends such a rotation", bad))
 	}
-	return stepDone, pending, s.prove(ctx, pending.Token)
+	err = s.prove(ctx, pending.Token)
+	if refuted(err) { // it will not get better, and it stands in the way of the next rotation
+		if ended := s.Store.RemovePending(ctx, s.SecretID, s.ClientRequestToken); ended != nil {
+			return "", pending, ended
+		}
+	}
+	return stepDone, pending, err
 }
 
 // testNothing is about a version without a value. With RotateImmediately false
@@ -233,10 +242,10 @@ func (s *step) finish(ctx context.Context, found tokenstore.Description) (stepOu
 		if err != nil {
 			return "", pending, err
 		}
-		if better(current, pending, s.want) {
+		if s.better(current, pending) {
 			return stepSuperseded, current, s.Store.RemovePending(ctx, s.SecretID, s.ClientRequestToken)
 		}
-		if bad := unfit(pending, s.want, s.Now().Add(time.Second)); bad != nil {
+		if bad := unfit(pending, s.want, s.Now(), time.Second); bad != nil {
 			return "", current, s.abandon(ctx, bad)
 		}
 		err = s.Store.MakeCurrent(ctx, s.SecretID, current.VersionID, s.ClientRequestToken)
@@ -250,6 +259,20 @@ func (s *step) finish(ctx context.Context, found tokenstore.Description) (stepOu
 			return stepCurrent, pending, err
 		}
 	}
+}
+
+// finished is about a version without a label: an earlier try of finishSecret
+// that found a better token leaves one, and has done its work.
+func (s *step) finished(ctx context.Context, unknown error) (stepOutcome, tokenstore.Current, error) {
+	version, err := s.Store.ReadVersion(ctx, s.SecretID, s.ClientRequestToken)
+	if err != nil || version.VersionID == "" {
+		return "", version, unknown
+	}
+	current, err := s.Store.Read(ctx, s.SecretID)
+	if err != nil || !s.better(current, version) {
+		return "", version, unknown
+	}
+	return stepSuperseded, current, nil
 }
 
 // tidy takes AWSPENDING off versions that had it beside this one. In AWS a label
@@ -270,8 +293,9 @@ func (s *step) tidy(ctx context.Context, found tokenstore.Description) error {
 // better reports whether a secret's current token is of the identity and
 // expires later than the pending one. A pending token that expires at the same
 // time is as good, and is what the rotation was for.
-func better(current, pending tokenstore.Current, want tokenstore.Token) bool {
-	return pending.Usable() && current.Usable() && current.Token.SameIdentity(want) && current.Token.Expiry.After(pending.Token.Expiry)
+func (s *step) better(current, pending tokenstore.Current) bool {
+	return pending.Usable() && current.Usable() && current.Token.SameIdentity(s.want) && current.Token.Credible(s.Now()) &&
+		current.Token.Expiry.After(pending.Token.Expiry)
 }
 
 // tell writes the step's log line, and the metrics that a step can tell: what the
@@ -295,6 +319,9 @@ func (s *step) tell(ctx context.Context, outcome stepOutcome, held tokenstore.Cu
 	}
 	s.logStep(ctx, outcome, r, took)
 }
+
+// unknownVersion is the code of a version that no label names.
+const unknownVersion = "unknown_version"
 
 // stepError is a secret, or a token, that a rotation cannot go on with.
 type stepError struct{ leg, code, message string }

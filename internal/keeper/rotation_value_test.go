@@ -255,3 +255,69 @@ func TestALabelThatAnEmulatorLeftOnAnOldVersionIsTakenAway(t *testing.T) {
 		w.wantCalls("DescribeSecret GetSecretValue GetSecretValue UpdateSecretVersionStage UpdateSecretVersionStage DescribeSecret")
 	})
 }
+
+// A token whose times none of Google's can have, say by a wrong clock, must not
+// keep a proven one out.
+func TestAnIncredibleTokenIsNoReasonToKeepOut(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		current bool // it is the current one, else the pending one
+	}{{"as the current one", true}, {"as the pending one", false}} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newRotatorWorld(t, accessTarget("a"))
+				k := w.rotator()
+				bogus := w.env.Config.Identity(accessTarget("a"))
+				bogus.Value, bogus.MintedAt, bogus.Expiry = w.unknownToGoogle().Value, time.Now(), time.Now().Add(10*365*24*time.Hour)
+				if tc.current {
+					w.put("wifmint/a", bogus)
+				} else if _, err := w.run(t.Context(), k, Event{}); err != nil {
+					t.Fatal(err)
+				}
+				version := w.startRotation("wifmint/a")
+				if !tc.current {
+					w.pend("wifmint/a", version, w.encode(bogus))
+				}
+				var failed error
+				for _, step := range RotationSteps {
+					if failed = w.rotate(k, step, "wifmint/a", version); failed != nil {
+						break
+					}
+				}
+				if tc.current != (failed == nil) {
+					t.Errorf("the rotation ended with %v", failed)
+				}
+				if w.stored("wifmint/a").Value.Equal(bogus.Value) {
+					t.Error("the incredible token is the current one")
+				}
+			})
+		})
+	}
+}
+
+func TestFinishSecretAgainAfterItKeptABetterToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newRotatorWorld(t, accessTarget("a"))
+		k := w.rotator()
+		version := w.startRotation("wifmint/a")
+		if err := w.rotate(k, "createSecret", "wifmint/a", version); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if _, err := w.run(t.Context(), k, Event{Force: true}); err != nil {
+			t.Fatal(err)
+		}
+		better := w.stored("wifmint/a")
+		for range 3 {
+			if err := w.rotate(k, "finishSecret", "wifmint/a", version); err != nil {
+				t.Error(err)
+			}
+		}
+		if !w.stored("wifmint/a").Value.Equal(better.Value) {
+			t.Error("the better token was replaced")
+		}
+	})
+}

@@ -204,6 +204,9 @@ func (k *Keeper) refresh(b budget, j job, mint MintFunc) (r Result) {
 		}
 	}()
 	next, err := k.mint(ctx, mint, j.target)
+	if errors.Is(err, errNoTime) {
+		return k.settle(ctx, j, Deferred, nil, took())
+	}
 	if err != nil {
 		return k.settle(ctx, j, Failed, err, took())
 	}
@@ -225,9 +228,9 @@ func (k *Keeper) refresh(b budget, j job, mint MintFunc) (r Result) {
 	return k.settle(ctx, j, Minted, nil, took())
 }
 
-// errNoTime says that a token could not be written before the deadline for want
-// of a place in the quota.
-var errNoTime = errors.New("no time left to write")
+// errNoTime says that a target waited its turn, for a place in the quota or for
+// what the run's targets share, until there was no time left.
+var errNoTime = errors.New("no time left before the deadline")
 
 // write stores a token within the quota. Others share the account's quota, so
 // what Secrets Manager throttles all the same is put again, with the same token,
