@@ -263,7 +263,8 @@ func TestAnIncredibleTokenIsNoReasonToKeepOut(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		current bool // it is the current one, else the pending one
-	}{{"as the current one", true}, {"as the pending one", false}} {
+		fails   string
+	}{{"as the current one", true, "no step"}, {"as the pending one", false, "createSecret"}} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -280,14 +281,15 @@ func TestAnIncredibleTokenIsNoReasonToKeepOut(t *testing.T) {
 				if !tc.current {
 					w.pend("wifmint/a", version, w.encode(bogus))
 				}
-				var failed error
+				failed := "no step"
 				for _, step := range RotationSteps {
-					if failed = w.rotate(k, step, "wifmint/a", version); failed != nil {
+					if w.rotate(k, step, "wifmint/a", version) != nil {
+						failed = step
 						break
 					}
 				}
-				if tc.current != (failed == nil) {
-					t.Errorf("the rotation ended with %v", failed)
+				if failed != tc.fails {
+					t.Errorf("%s failed, want %s to", failed, tc.fails)
 				}
 				if w.stored("wifmint/a").Value.Equal(bogus.Value) {
 					t.Error("the incredible token is the current one")
