@@ -34,7 +34,7 @@ func readDocument(name string, w *world) (*document, error) {
 		}
 		return &document{config, config.Credentials}, nil
 	}
-	file, err := externalaccount.ParseFile(data, externalaccount.FileOptions{AllowAnyEndpoint: anyEndpoint})
+	file, err := externalaccount.ParseFile(data, externalaccount.FileOptions{AllowAnyEndpoint: anyEndpoint, AllowExecutable: true})
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -17,8 +17,9 @@ import (
 	"github.com/wifmint/wifmint/pkg/supplier"
 )
 
-// mintTimeout bounds a command that talks to AWS and Google.
-const mintTimeout = time.Minute
+// mintTimeout bounds a command that talks to AWS and Google: a program may take
+// two minutes for the subject token, and the calls after it a minute.
+const mintTimeout = 3 * time.Minute
 
 type subjectTokenCommand struct {
 	Config string     `required:"" placeholder:"FILE" help:"A credential file, or a config document."`
@@ -100,10 +101,13 @@ func openCredentials(ctx context.Context, file string, now func() time.Time, w *
 	return newCredentials(ctx, doc, now, w), nil
 }
 
-// newCredentials makes credentials that also look where a person's AWS keys
+// newCredentials makes credentials that, for AWS, also look where a person's keys
 // are, which the functions never need to.
 func newCredentials(ctx context.Context, doc *document, now func() time.Time, w *world) *externalaccount.Credentials {
 	options := externalaccount.Options{Now: now, Getenv: w.getenv, AllowAnyEndpoint: keeper.UnsafeEndpoints(w.getenv)}
+	if doc.credentials.AWS == nil {
+		return externalaccount.New(doc.credentials, options)
+	}
 	own := externalaccount.AWSSources(doc.credentials, options)
 	options.Supplier = slices.Insert(own, len(own)-1, personal(ctx)) // before IMDS, which is slow where there is none
 	return externalaccount.New(doc.credentials, options)

@@ -3,7 +3,6 @@ package externalaccount
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"os"
 	"runtime"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/wifmint/wifmint/pkg/googlests"
 	"github.com/wifmint/wifmint/pkg/impersonate"
+	"github.com/wifmint/wifmint/pkg/internal/googleapi"
 	"github.com/wifmint/wifmint/pkg/secret"
 	"github.com/wifmint/wifmint/pkg/subjecttoken"
 	"github.com/wifmint/wifmint/pkg/supplier"
@@ -19,116 +19,102 @@ import (
 
 // Options are what a credential file does not say. The zero value works.
 type Options struct {
+	// Source makes the subject tokens in place of the file's credential_source: a
+	// function of your own (subjecttoken.Func, which is told the file's audience and
+	// token type unless it names others), AWS's web identity, any implementation.
+	Source subjecttoken.Source
 	// Supplier yields the AWS credentials in place of the sources that the
-	// file names. The file's aws_role_arn is assumed on top of it.
+	// file names. The file's aws_role_arn is assumed on top of it. Without effect
+	// if there is a Source.
 	Supplier supplier.AwsSecurityCredentialsSupplier
-	// HTTPClient calls Google, and AWS STS if there is a role to assume. Nil
-	// means a shared transport for the one and a new connection for the other.
+	// Scopes are what [Credentials.CachedToken] is for. If there are none it is
+	// DefaultScopes, which are for a library to set that its user may overrule.
+	Scopes, DefaultScopes []string
+	// Interactive lets the program of an executable source ask the user.
+	Interactive bool
+	// HTTPClient calls Google, the server of a URL source, and AWS STS if there is
+	// a role to assume. Nil means a shared transport for Google and a new connection
+	// for the others. With a certificate source its Transport is an *http.Transport,
+	// which is copied and presents the certificate, or nil; any other is used as it
+	// is, and has to present the certificate itself.
 	HTTPClient *http.Client
 	// AllowAnyEndpoint lets Google's URLs be http and name any host.
 	AllowAnyEndpoint bool
-	// Getenv looks up the environment; nil means os.Getenv.
+	// Getenv looks up the environment, of which GOOGLE_CLOUD_QUOTA_PROJECT wins over
+	// the file's quota_project_id; nil means os.Getenv.
 	Getenv func(string) string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Credentials turn an AWS identity into Google tokens as a credential file
-// says. They hold no token and no AWS key: each call asks the supplier, signs
-// and exchanges anew. Safe for concurrent use.
+// Credentials turn an identity from elsewhere into Google tokens as a credential
+// file says. They hold no AWS key: each exchange asks the supplier and signs
+// anew. [Credentials.Exchange] and [Credentials.Token] keep nothing either;
+// [Credentials.CachedToken], and what is built on it, keeps one token. Safe for
+// concurrent use.
 type Credentials struct {
-	file    *File
-	subject func(context.Context) (secret.Text, error)
+	file    *File // never changed
+	options Options
+	proof   proof
 	sts     *googlests.Client
 	iam     *impersonate.Client
+	cache   cache
 }
 
-// New makes credentials of a file that ParseFile accepted.
+// quotaProjectVariable wins over the file, as in Google's libraries.
+const quotaProjectVariable = "GOOGLE_CLOUD_QUOTA_PROJECT"
+
+// New makes credentials of a file that ParseFile accepted, or of one that was
+// put together in Go, of which Audience and SubjectTokenType are required. If
+// neither the file nor the options name a source, every call fails with a
+// *[RefreshError] of the leg config.
 func New(f *File, o Options) *Credentials {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
-	source := &subjecttoken.AWS{
-		Supplier:         awsSupplier(f, o),
-		Audience:         f.Audience,
-		SubjectTokenType: f.SubjectTokenType,
-		VerificationURL:  f.AWS.RegionalCredVerificationURL,
-		Now:              o.Now,
-	}
+	own := *f
+	own.UniverseDomain = cmp.Or(f.UniverseDomain, googleapi.DefaultUniverse)
+	own.TokenURL = cmp.Or(f.TokenURL, defaultTokenURL(own.UniverseDomain, f.Certificate != nil))
+	own.QuotaProjectID = cmp.Or(o.Getenv(quotaProjectVariable), f.QuotaProjectID)
+	return assemble(&own, o, newProof(&own, o))
+}
+
+// assemble makes the clients for a file and options.
+func assemble(f *File, o Options, p proof) *Credentials {
+	client := p.client(o.HTTPClient)
 	return &Credentials{
 		file:    f,
-		subject: source.SubjectToken,
+		options: o,
+		proof:   p,
 		sts: &googlests.Client{
 			TokenURL:         f.TokenURL,
 			UniverseDomain:   f.UniverseDomain,
 			AllowAnyEndpoint: o.AllowAnyEndpoint,
 			ClientAuth:       googlests.ClientAuth{ID: f.ClientID, Secret: f.ClientSecret},
-			HTTPClient:       o.HTTPClient,
-			APIClient:        apiClient(f, o),
+			HTTPClient:       client,
+			APIClient:        apiClient(f, p.name),
 			Now:              o.Now,
 		},
 		iam: &impersonate.Client{
 			Endpoint:         f.IAMEndpoint(),
 			UniverseDomain:   f.UniverseDomain,
 			AllowAnyEndpoint: o.AllowAnyEndpoint,
-			HTTPClient:       o.HTTPClient,
+			HTTPClient:       client,
 			Now:              o.Now,
 		},
 	}
 }
 
-// awsSupplier is the options' supplier or the file's own sources, and the
-// file's role on top of it.
-func awsSupplier(f *File, o Options) supplier.AwsSecurityCredentialsSupplier {
-	base := o.Supplier
-	if base == nil {
-		base = AWSSources(f, o)
+func (c *Credentials) now() time.Time {
+	if c.options.Now == nil {
+		return time.Now()
 	}
-	if f.AWSRoleARN != "" {
-		return &supplier.AssumeRole{
-			Base:         base,
-			RoleARN:      f.AWSRoleARN,
-			SessionName:  f.AWSSessionName,
-			Region:       f.AWSRegion,
-			BaseEndpoint: cmp.Or(o.Getenv("AWS_ENDPOINT_URL_STS"), o.Getenv("AWS_ENDPOINT_URL")),
-			HTTPClient:   o.HTTPClient,
-			Now:          o.Now,
-		}
-	}
-	if f.AWSRegion != "" {
-		return inRegion{base, f.AWSRegion}
-	}
-	return base
-}
-
-// AWSSources is where a credential file looks for AWS keys, in order: the
-// environment, the container endpoint, and, but on Lambda, the instance
-// metadata at the file's URLs. A caller with further sources inserts them and
-// passes the chain as Options.Supplier.
-func AWSSources(f *File, o Options) supplier.Chain {
-	return supplier.DefaultWith(supplier.IMDS{
-		TokenURL:         f.AWS.IMDSv2SessionTokenURL,
-		CredentialsURL:   f.AWS.URL,
-		RegionURL:        f.AWS.RegionURL,
-		AllowAnyEndpoint: o.AllowAnyEndpoint,
-		Getenv:           o.Getenv,
-		Now:              o.Now,
-	})
-}
-
-// inRegion signs for the file's aws_region, wherever the keys come from.
-type inRegion struct {
-	supplier.AwsSecurityCredentialsSupplier
-	region string
-}
-
-func (s inRegion) AwsRegion(context.Context, supplier.SupplierContext) (string, error) {
-	return s.region, nil
+	return c.options.Now()
 }
 
 // SubjectToken returns a new subject token. Fails with a *RefreshError.
 func (c *Credentials) SubjectToken(ctx context.Context) (secret.Text, error) {
-	t, err := c.subject(ctx)
+	t, err := c.proof.SubjectToken(ctx)
 	if err != nil {
 		return secret.Text{}, refreshError(err)
 	}
@@ -138,12 +124,17 @@ func (c *Credentials) SubjectToken(ctx context.Context) (secret.Text, error) {
 // Exchange returns a new federated token with the scopes, whomever the file
 // impersonates: it is for those who impersonate others with it, and for the
 // rest there is [Credentials.Token]. The request to AWS is signed again at every
-// attempt. Fails with a *RefreshError.
+// attempt; a subject token of any other source is made once, before the first.
+// Fails with a *RefreshError.
 func (c *Credentials) Exchange(ctx context.Context, scopes []string) (googlests.Token, error) {
+	subject, err := c.proof.forAttempts(ctx)
+	if err != nil {
+		return googlests.Token{}, refreshError(err)
+	}
 	req := googlests.ExchangeRequest{
 		Audience:         c.file.Audience,
 		Scopes:           scopes,
-		SubjectToken:     c.subject,
+		SubjectToken:     subject,
 		SubjectTokenType: c.file.SubjectTokenType,
 	}
 	if c.file.WorkforcePoolUserProject != "" && c.file.ClientID == "" {
@@ -158,11 +149,7 @@ func (c *Credentials) Exchange(ctx context.Context, scopes []string) (googlests.
 
 // apiClient is the x-goog-api-client header by which Google counts how
 // federation is used.
-func apiClient(f *File, o Options) string {
-	source := "aws"
-	if o.Supplier != nil {
-		source = "programmatic"
-	}
+func apiClient(f *File, source string) string {
 	return strings.Join([]string{
 		"gl-go/" + strings.TrimPrefix(runtime.Version(), "go"),
 		"auth/" + Version,
@@ -181,52 +168,4 @@ func boolText(b bool) string {
 		return "true"
 	}
 	return "false"
-}
-
-// Leg is a part of the way to a token.
-type Leg string
-
-const (
-	LegConfig         Leg = "config"
-	LegAWSCredentials Leg = "aws-credentials"
-	LegSign           Leg = "sign"
-	LegSTS            Leg = "sts"
-	LegImpersonate    Leg = "impersonate"
-)
-
-// RefreshError is a token that could not be made. Err is the leg's own typed
-// error: *supplier.Error, *supplier.ChainError, *subjecttoken.Error,
-// *googlests.Error or *impersonate.Error.
-type RefreshError struct {
-	Leg Leg
-	// Retryable tells whether the same call may succeed later with nothing changed.
-	Retryable bool
-	Err       error
-}
-
-func (e *RefreshError) Error() string { return e.Err.Error() }
-func (e *RefreshError) Unwrap() error { return e.Err }
-
-// refreshError tells the leg by the type of the error.
-func refreshError(err error) *RefreshError {
-	var (
-		creds *supplier.Error
-		chain *supplier.ChainError
-		sign  *subjecttoken.Error
-		sts   *googlests.Error
-		iam   *impersonate.Error
-	)
-	switch {
-	case errors.As(err, &iam):
-		return &RefreshError{LegImpersonate, iam.Retryable, err}
-	case errors.As(err, &sts):
-		return &RefreshError{LegSTS, sts.Retryable, err}
-	case errors.As(err, &sign):
-		return &RefreshError{LegSign, sign.Retryable, err}
-	case errors.As(err, &chain):
-		return &RefreshError{LegAWSCredentials, chain.Retryable(), err}
-	case errors.As(err, &creds):
-		return &RefreshError{LegAWSCredentials, creds.Retryable, err}
-	}
-	return &RefreshError{LegSTS, false, err}
 }

@@ -1,17 +1,39 @@
+// Package externalaccount turns an identity from elsewhere into Google access
+// tokens, as a credential file of type external_account says
+// (https://google.aip.dev/auth/4117): the file that gcloud makes for a workload or
+// workforce identity pool, and that holds no key.
+//
+// [ParseFile] and [LoadFile] read such a file, strictly; [File.Encode] writes it
+// back. [New] makes [Credentials] of it, which find the proof of who one is where
+// the file says (AWS, a file, a URL, a program, a certificate) or where the
+// [Options] do (any subjecttoken.Source, any supplier of AWS keys), exchange it
+// at Google STS, and impersonate a service account if the file names one.
+//
+// There are two ways to use them. [Credentials.Exchange] and [Credentials.Token]
+// make a new token at every call, for whoever keeps tokens elsewhere.
+// [Credentials.CachedToken] keeps one for as long as it is good, and so do
+// [Credentials.Apply] and [Credentials.Transport], which authenticate requests.
+//
+// # Promises
+//
+// A credential file is not trusted: Google's URLs have to be Google's, AWS's
+// have to be AWS's, and nothing is run unless it is allowed twice
+// ([FileOptions].AllowExecutable and a variable of the environment). What fails,
+// fails with a [*RefreshError] that tells which part of the way it was, and
+// whether to try again. No error and no text of this package shows a secret, but
+// for [File.Encode], which is there to. No goroutine outlives its callers.
+//
+// Do not use it for a service account's key or a person's login: other types of
+// file are refused, with what to do instead.
 package externalaccount
 
 import (
 	"errors"
-	"net/netip"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/wifmint/wifmint/pkg/internal/googleapi"
 	"github.com/wifmint/wifmint/pkg/jsondoc"
 	"github.com/wifmint/wifmint/pkg/secret"
-	"github.com/wifmint/wifmint/pkg/subjecttoken"
-	"github.com/wifmint/wifmint/pkg/supplier"
 )
 
 // File is a credential configuration file of type external_account. Its fields
@@ -42,25 +64,22 @@ type File struct {
 	// AWSRegion, AWSRoleARN and AWSSessionName are for a role to assume before
 	// signing. Google's own libraries do not read them.
 	AWSRegion, AWSRoleARN, AWSSessionName string
-	// AWS is the credential_source. It is never nil in a File of [ParseFile].
-	AWS *AWSSource
-}
-
-// AWSSource is a credential_source with an environment_id. What is empty was not in the file.
-type AWSSource struct {
-	// EnvironmentID is "aws1".
-	EnvironmentID string
-	// RegionalCredVerificationURL may contain {region}; empty means
-	// subjecttoken.DefaultVerificationURL.
-	RegionalCredVerificationURL string
-	// RegionURL, URL and IMDSv2SessionTokenURL are EC2's metadata service.
-	RegionURL             string
-	URL                   string
-	IMDSv2SessionTokenURL string
+	// The credential_source. One of these is set in a File of [ParseFile]; in one
+	// that is made otherwise none needs to be, if [Options] have a Source or a Supplier.
+	AWS         *AWSSource
+	TokenFile   *TokenFileSource
+	URL         *URLSource
+	Executable  *ExecutableSource
+	Certificate *CertificateSource
 }
 
 // FileOptions says what a file may contain.
 type FileOptions struct {
+	// AllowExecutable takes files that have a program run. It is off since a
+	// credential file may come from anywhere, and the programs that read one where
+	// nothing is to be run are the more. The variable
+	// GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES has to be "1" besides.
+	AllowExecutable bool
 	// AllowAnyEndpoint lets its URLs be http and name any host. For tests and
 	// local runs: whoever answers there gets a signed AWS identity.
 	AllowAnyEndpoint bool
@@ -101,7 +120,7 @@ func ReadFile(v jsondoc.Value, o FileOptions) *File {
 	if u := v.Get("universe_domain"); u.Present() {
 		f.UniverseDomain = u.Matching(isUniverse, `write the domain of the universe's APIs, such as "googleapis.com"`)
 	}
-	f.TokenURL = "https://sts." + f.UniverseDomain + "/v1/token"
+	f.TokenURL = defaultTokenURL(f.UniverseDomain, v.Get("credential_source").Get("certificate").Present())
 	if u := v.Get("token_url"); u.Present() {
 		f.TokenURL = readEndpoint(u, "sts", f.UniverseDomain, o)
 	}
@@ -134,6 +153,16 @@ func aboutType(typ string) string {
 func isUniverse(s string) bool {
 	_, err := googleapi.ParseEndpoint("https://sts."+s+"/", "sts", s, false)
 	return err == nil
+}
+
+// defaultTokenURL is Google STS of a universe, for a certificate the one that
+// asks for it.
+func defaultTokenURL(universe string, certificate bool) string {
+	host := "sts."
+	if certificate {
+		host = "sts.mtls."
+	}
+	return "https://" + host + universe + "/v1/token"
 }
 
 func readEndpoint(v jsondoc.Value, service, universe string, o FileOptions) string {
@@ -174,129 +203,6 @@ func (f *File) readImpersonation(v jsondoc.Value, o FileOptions) {
 }
 
 const wantImpersonation = "end it with /v1/projects/-/serviceAccounts/EMAIL:generateAccessToken"
-
-// readSource reads where the subject token comes from, and what has to fit that.
-func (f *File) readSource(v jsondoc.Value, o FileOptions) {
-	audience := v.Get("audience").Required("write the full resource name of the provider: " + audienceForm)
-	f.Audience = audience.Text()
-	workforce := checkAudience(audience, f.Audience, f.UniverseDomain)
-
-	tokenType := v.Get("subject_token_type").Required("write " + jsondoc.Quote(subjecttoken.AWSTokenType))
-	f.SubjectTokenType = tokenType.Text()
-
-	userProject := v.Get("workforce_pool_user_project")
-	f.WorkforcePoolUserProject = userProject.Text()
-	if userProject.Present() && !workforce {
-		userProject.Problem("", "remove it: it goes with the audience of a workforce pool only")
-	}
-
-	source := v.Get("credential_source")
-	if at, kind := otherSource(v, source); kind != "" {
-		at.Problem(kind, "write an AWS source, as gcloud makes with --aws: others are not supported yet")
-		return
-	}
-	if workforce {
-		audience.Problem("a workforce pool", "write a workload identity pool's provider: workforce pools have none for AWS")
-	}
-	if f.SubjectTokenType != subjecttoken.AWSTokenType {
-		tokenType.Problem("", "write "+jsondoc.Quote(subjecttoken.AWSTokenType)+", the one type of an AWS source")
-	}
-	f.AWS = readAWSSource(source.Required(`write an AWS source, such as {"environment_id": "aws1"}`), o)
-	f.readAWSRole(v)
-}
-
-// otherSource tells where the subject token comes from if not from AWS, in the
-// order in which Google's libraries look.
-func otherSource(v, source jsondoc.Value) (at jsondoc.Value, kind string) {
-	if executable := v.Get("pluggable_source"); executable.Present() {
-		return executable, "an executable source"
-	}
-	if source.Get("environment_id").Present() {
-		return source, ""
-	}
-	for _, other := range []struct{ field, kind string }{
-		{"file", "a file source"}, {"url", "a URL source"}, {"executable", "an executable source"}, {"certificate", "an X.509 source"},
-	} {
-		if source.Get(other.field).Present() {
-			return source, other.kind
-		}
-	}
-	return source, ""
-}
-
-func readAWSSource(v jsondoc.Value, o FileOptions) *AWSSource {
-	// cred_verification_url is one that Google's Go library knows and never uses.
-	v.Fields("environment_id", "regional_cred_verification_url", "region_url", "url", "imdsv2_session_token_url", "cred_verification_url")
-	const wantID = `write "aws1", the one version there is`
-	metadata := func(field string) string {
-		return v.Get(field).Matching(func(s string) bool { return isMetadataURL(s, o) },
-			"write a URL of EC2's metadata service, on http://169.254.169.254 or http://[fd00:ec2::254]")
-	}
-	return &AWSSource{
-		EnvironmentID: v.Get("environment_id").Required(wantID).Matching(func(s string) bool { return s == "aws1" }, wantID),
-		RegionalCredVerificationURL: v.Get("regional_cred_verification_url").Matching(func(s string) bool { return isVerificationURL(s, o) },
-			"write "+strconv.Quote(subjecttoken.DefaultVerificationURL)),
-		RegionURL:             metadata("region_url"),
-		URL:                   metadata("url"),
-		IMDSv2SessionTokenURL: metadata("imdsv2_session_token_url"),
-	}
-}
-
-func (f *File) readAWSRole(v jsondoc.Value) {
-	f.AWSRegion = v.Get("aws_region").Matching(supplier.ValidRegion, `write an AWS region, such as "eu-west-1"`)
-	role := v.Get("aws_role_arn")
-	f.AWSRoleARN = role.Matching(supplier.ValidRoleARN, `write the ARN of a role, such as "arn:aws:iam::123456789012:role/NAME"`)
-	session := v.Get("aws_session_name")
-	f.AWSSessionName = session.Matching(supplier.ValidSessionName, "write 2 to 64 letters, digits or characters of _+=,.@-")
-	if session.Present() {
-		role.Required("write the ARN of the role that aws_session_name is for")
-	}
-}
-
-// isMetadataURL reports whether s is EC2's metadata service, by address: a name
-// could lead anywhere, and what answers is believed to be AWS.
-func isMetadataURL(s string, o FileOptions) bool {
-	u, err := url.Parse(s)
-	if err != nil || !isHTTP(u) {
-		return false
-	}
-	host, err := netip.ParseAddr(u.Hostname())
-	known := err == nil && (host == netip.AddrFrom4([4]byte{169, 254, 169, 254}) || host == netip.MustParseAddr("fd00:ec2::254"))
-	return known || o.AllowAnyEndpoint
-}
-
-// isVerificationURL reports whether s is GetCallerIdentity at AWS STS, on the
-// host of a region ({region} stands for one) or the global one.
-func isVerificationURL(s string, o FileOptions) bool {
-	const anyRegion = "us-east-1"
-	u, err := url.Parse(strings.ReplaceAll(s, "{region}", anyRegion))
-	if err != nil || !isHTTP(u) {
-		return false
-	}
-	path := u.Path == "" || u.Path == "/"
-	query := u.Query().Encode() == "Action=GetCallerIdentity&Version=2011-06-15"
-	google := u.Scheme == "https" && u.User == nil && u.Fragment == "" && path && query && isAWSSTS(u.Host)
-	return google || o.AllowAnyEndpoint
-}
-
-// isAWSSTS knows sts and sts-fips, with and without a region, in AWS's domains.
-func isAWSSTS(host string) bool {
-	service, rest, _ := strings.Cut(host, ".")
-	if service != "sts" && service != "sts-fips" {
-		return false
-	}
-	for _, domain := range []string{"amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws"} {
-		region, regional := strings.CutSuffix(rest, "."+domain)
-		if rest == domain || regional && supplier.ValidRegion(region) {
-			return true
-		}
-	}
-	return false
-}
-
-func isHTTP(u *url.URL) bool {
-	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
-}
 
 const (
 	digits  = "0123456789"

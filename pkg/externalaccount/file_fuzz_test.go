@@ -5,7 +5,10 @@ import (
 	"os"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/wifmint/wifmint/pkg/jsondoc"
+	"github.com/wifmint/wifmint/pkg/secret"
 )
 
 func FuzzParseFile(f *testing.F) {
@@ -13,18 +16,24 @@ func FuzzParseFile(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range []string{string(gcloud), minimal, `null`, `[]`, `{"type": "service_account", "private_key": "x"}`, `{"type": "external_account", "credential_source": {"file": ""}}`} {
+	for _, seed := range []string{string(gcloud), minimal, `null`, `[]`, `{"type": "service_account", "private_key": "x"}`, `{"type": "external_account", "credential_source": {"file": ""}}`,
+		`{"type":"external_account","audience":"` + provider + `","subject_token_type":` + jwt + `,"credential_source":{"url":"http://h","headers":{"a":"b"},"format":{"type":"json","subject_token_field_name":"t"}}}`,
+		`{"type":"external_account","audience":"` + provider + `","subject_token_type":` + jwt + `,"pluggable_source":{"executable":{"command":"c","timeout_millis":5000}}}`,
+		`{"type":"external_account","audience":"` + provider + `","subject_token_type":` + mtls + `,"credential_source":{"certificate":{"use_default_certificate_config":true}}}`} {
 		f.Add([]byte(seed), false)
 		f.Add([]byte(seed), true)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, anyEndpoint bool) {
-		got, err := ParseFile(data, FileOptions{AllowAnyEndpoint: anyEndpoint})
+		got, err := ParseFile(data, FileOptions{AllowAnyEndpoint: anyEndpoint, AllowExecutable: true})
 		var p jsondoc.Problems
 		switch {
 		case err != nil && (got != nil || !errors.As(err, &p) || len(p) == 0):
 			t.Fatalf("%v and %v", got, err)
-		case err == nil && (got.AWS == nil || got.TokenURL == "" || got.Audience == "" || got.UniverseDomain == ""):
+		case err == nil && (sources(got) != 1 || got.TokenURL == "" || got.Audience == "" || got.UniverseDomain == ""):
 			t.Fatalf("%+v is not whole", got)
+		}
+		if err == nil {
+			again(t, got, FileOptions{AllowAnyEndpoint: anyEndpoint, AllowExecutable: true})
 		}
 		for _, problem := range p {
 			if problem.Found == "" || problem.Want == "" {
@@ -32,4 +41,31 @@ func FuzzParseFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// sources counts the kinds of credential_source that a file has.
+func sources(f *File) int {
+	n := 0
+	for _, present := range []bool{f.AWS != nil, f.TokenFile != nil, f.URL != nil, f.Executable != nil, f.Certificate != nil} {
+		if present {
+			n++
+		}
+	}
+	return n
+}
+
+// again reads what a file encodes to.
+func again(t *testing.T, f *File, o FileOptions) {
+	t.Helper()
+	encoded, err := f.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseFile(encoded, o)
+	if err != nil {
+		t.Fatalf("%s: %v", encoded, err)
+	}
+	if diff := cmp.Diff(f, got, cmp.Comparer(secret.Text.Equal)); diff != "" {
+		t.Fatal(diff)
+	}
 }

@@ -211,6 +211,31 @@ func TestProblemsComeInTheOrderOfTheDocument(t *testing.T) {
 	}
 }
 
+func TestMembersOfAnyNameAreReadInOrder(t *testing.T) {
+	t.Parallel()
+	d := Parse([]byte(`{"headers": {"Metadata": "True", "a b": 7, "X-Key": "k"}, "list": []}`))
+	var got []string
+	for name, value := range d.Root().Get("headers").Members() {
+		got = append(got, name+"="+value.Text())
+	}
+	if diff := cmp.Diff([]string{"Metadata=True", "a b=", "X-Key=k"}, got); diff != "" {
+		t.Error(diff)
+	}
+	for range d.Root().Get("headers").Members() {
+		break
+	}
+	for range d.Root().Get("list").Members() {
+		t.Error("a list has members")
+	}
+	for range d.Root().Get("nothing").Members() {
+		t.Error("nothing has members")
+	}
+	want := "headers[\"a b\"]: found 7; write a string in double quotes\nlist: found an array; write an object in braces"
+	if diff := cmp.Diff(want, d.Err().Error()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSecretsAreNeverShown(t *testing.T) {
 	t.Parallel()
 	const planted = "GOCSPX-planted"

@@ -1,6 +1,7 @@
 package jsondoc
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,6 +130,21 @@ func (v Value) Elements() []Value {
 		elements[i] = Value{doc: v.doc, node: m.value, path: elementPath(v.path, i), at: m.at}
 	}
 	return elements
+}
+
+// Members are the fields of an object whose names are not known beforehand, in
+// the order of the document.
+func (v Value) Members() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		if !v.is(objectKind, wantObject) {
+			return
+		}
+		for _, m := range v.node.members {
+			if !yield(m.key, Value{doc: v.doc, node: m.value, path: fieldPath(v.path, m.key), at: m.at}) {
+				return
+			}
+		}
+	}
 }
 
 // Text is a string's text.

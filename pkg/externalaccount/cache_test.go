@@ -1,0 +1,263 @@
+package externalaccount
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wifmint/wifmint/pkg/fakecloud"
+	"github.com/wifmint/wifmint/pkg/googlests"
+	"github.com/wifmint/wifmint/pkg/secret"
+)
+
+// scoped are credentials that CachedToken works with.
+func (w *wire) scoped(t *testing.T) *Credentials {
+	return w.credentials(t, nil, Options{Scopes: []string{bigquery}})
+}
+
+func cached(t *testing.T, c *Credentials) Token {
+	t.Helper()
+	token, err := c.CachedToken(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func (w *wire) exchanges() int { return w.Count("google-sts", "") }
+
+func TestTheStateOfATokenIsByItsExpiry(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, tt := range []struct {
+		name  string
+		token Token
+		want  TokenState
+		text  string
+	}{
+		{"none", Token{}, Invalid, "invalid"},
+		{"without a value", Token{Expiry: now.Add(time.Hour)}, Invalid, "invalid"},
+		{"more than 225 s", Token{Value: secret.New("t"), Expiry: now.Add(226 * time.Second)}, Fresh, "fresh"},
+		{"225 s", Token{Value: secret.New("t"), Expiry: now.Add(225 * time.Second)}, Stale, "stale"},
+		{"1 s", Token{Value: secret.New("t"), Expiry: now.Add(time.Second)}, Stale, "stale"},
+		{"expired now", Token{Value: secret.New("t"), Expiry: now}, Invalid, "invalid"},
+	} {
+		if got := tt.token.State(now); got != tt.want || got.String() != tt.text {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestATokenIsKeptUntilItIsStale(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		c := w.scoped(t)
+		if c.TokenState() != Invalid || !c.KeptToken().Value.IsZero() || w.exchanges() != 0 {
+			t.Error("there is a token before the first call")
+		}
+		first := cached(t, c)
+		time.Sleep(time.Until(first.Expiry) - staleBefore - time.Second)
+		if again := cached(t, c); !again.Value.Equal(first.Value) || c.TokenState() != Fresh || w.exchanges() != 1 {
+			t.Errorf("a %v token was replaced, %d exchanges", c.TokenState(), w.exchanges())
+		}
+		time.Sleep(time.Second)
+		if c.TokenState() != Stale {
+			t.Errorf("it is %v", c.TokenState())
+		}
+		second := cached(t, c)
+		if second.Value.Equal(first.Value) || c.TokenState() != Fresh || !c.KeptToken().Value.Equal(second.Value) {
+			t.Error("a stale token was not replaced")
+		}
+		time.Sleep(2 * time.Hour)
+		if c.TokenState() != Invalid {
+			t.Errorf("it is %v", c.TokenState())
+		}
+		if third := cached(t, c); third.Value.Equal(second.Value) || w.exchanges() != 3 {
+			t.Errorf("%d exchanges, want 3", w.exchanges())
+		}
+	})
+}
+
+func TestAStaleTokenOutlivesAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		c := w.scoped(t)
+		first := cached(t, c)
+		time.Sleep(time.Until(first.Expiry) - 200*time.Second)
+		mend := w.Fault(fakecloud.Fault{Service: "google-sts", Status: 403})
+		for range 3 { // of which the first alone asks Google
+			if got := cached(t, c); !got.Value.Equal(first.Value) {
+				t.Error("there is another token")
+			}
+		}
+		if w.exchanges() != 2 {
+			t.Errorf("%d exchanges, want 2", w.exchanges())
+		}
+		if _, err := c.Refresh(t.Context()); err == nil || c.TokenState() != Stale {
+			t.Errorf("refreshing: %v; then it is %v", err, c.TokenState())
+		}
+		time.Sleep(staleRetry)
+		mend()
+		if got := cached(t, c); got.Value.Equal(first.Value) {
+			t.Error("the stale token was not replaced after the outage")
+		}
+	})
+}
+
+func TestAnExpiredTokenIsNotReturned(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		c := w.scoped(t)
+		cached(t, c)
+		time.Sleep(time.Hour)
+		w.Fault(fakecloud.Fault{Service: "google-sts", Status: 403})
+		token, err := c.CachedToken(t.Context())
+		if !token.Value.IsZero() {
+			t.Errorf("got %v", token)
+		}
+		expectRefreshError(t, err, LegSTS, false, isA[*googlests.Error])
+	})
+}
+
+func TestARefreshReplacesAFreshToken(t *testing.T) {
+	t.Parallel()
+	w := newWire()
+	c := w.scoped(t)
+	first := cached(t, c)
+	second, err := c.Refresh(t.Context())
+	if err != nil || second.Value.Equal(first.Value) || !cached(t, c).Value.Equal(second.Value) {
+		t.Errorf("refreshed to %v, %v", second, err)
+	}
+}
+
+func TestConcurrentCallersShareOneRefresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		w.Fault(fakecloud.Fault{Service: "google-sts", Latency: 3 * time.Second})
+		c := w.scoped(t)
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if _, err := c.CachedToken(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if w.exchanges() != 1 || time.Since(began) != 3*time.Second {
+			t.Errorf("%d exchanges in %v", w.exchanges(), time.Since(began))
+		}
+	})
+}
+
+func TestEachCallerKeepsItsOwnDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		w.Fault(fakecloud.Fault{Service: "google-sts", Latency: 3 * time.Second})
+		c := w.scoped(t)
+		began := time.Now()
+		var all sync.WaitGroup
+		for _, patience := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				_, err := c.CachedToken(ctx)
+				if want := min(patience, 3*time.Second); time.Since(began) != want {
+					t.Errorf("who has %v waited for %v", patience, time.Since(began))
+				}
+				if patience > 3*time.Second {
+					if err != nil {
+						t.Errorf("who has %v: %v", patience, err)
+					}
+					return
+				}
+				expectRefreshError(t, err, "", true, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) })
+			})
+			synctest.Wait() // so that it is the least patient who starts it
+		}
+		all.Wait()
+		if w.exchanges() != 1 {
+			t.Errorf("%d exchanges", w.exchanges())
+		}
+	})
+}
+
+// The synctest bubble fails if a goroutine is left when its function returns.
+func TestNothingIsLeftBehindWhenAllCallersAreGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		remove := w.Fault(fakecloud.Fault{Service: "google-sts", Hang: true})
+		c := w.scoped(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				_, err := c.CachedToken(ctx)
+				expectRefreshError(t, err, "", false, func(err error) bool { return errors.Is(err, context.Canceled) })
+			})
+		}
+		synctest.Wait()
+		cancel()
+		all.Wait()
+		began := time.Now()
+		synctest.Wait() // the making has ended, and no clock had to go on for it
+		if c.cache.making != nil || time.Since(began) != 0 {
+			t.Error("the token is still being made")
+		}
+		remove()
+		cached(t, c)
+	})
+}
+
+func TestWhoComesAfterTheLastHasGivenUpStartsAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		w.Fault(fakecloud.Fault{Service: "google-sts", Latency: 3 * time.Second, Times: 1})
+		c := w.scoped(t)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := c.CachedToken(ctx); err == nil {
+			t.Error("there is a token after one second")
+		}
+		cached(t, c)
+	})
+}
+
+func TestAStaleTokenIsReturnedToWhomTheNewOneTakesTooLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		c := w.scoped(t)
+		first := cached(t, c)
+		time.Sleep(time.Until(first.Expiry) - 200*time.Second)
+		w.Fault(fakecloud.Fault{Service: "google-sts", Latency: 3 * time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if got, err := c.CachedToken(ctx); err != nil || !got.Value.Equal(first.Value) {
+			t.Errorf("%v, %v", got, err)
+		}
+	})
+}
+
+func TestThereIsNoTokenWithoutScopes(t *testing.T) {
+	t.Parallel()
+	w := newWire()
+	_, err := w.credentials(t, nil, Options{}).CachedToken(t.Context())
+	expectRefreshError(t, err, LegConfig, false, func(err error) bool {
+		return err.Error() == "making a token: there are no scopes; set Options.Scopes or use WithScopes"
+	})
+	if len(w.sent) > 0 {
+		t.Errorf("%d messages", len(w.sent))
+	}
+}

@@ -1,0 +1,65 @@
+package externalaccount
+
+import (
+	"errors"
+
+	"github.com/wifmint/wifmint/pkg/googlests"
+	"github.com/wifmint/wifmint/pkg/impersonate"
+	"github.com/wifmint/wifmint/pkg/subjecttoken"
+	"github.com/wifmint/wifmint/pkg/supplier"
+)
+
+// Leg is a part of the way to a token.
+type Leg string
+
+const (
+	LegConfig         Leg = "config"
+	LegAWSCredentials Leg = "aws-credentials"
+	// LegSign is the making of the subject token, whatever the source.
+	LegSign        Leg = "sign"
+	LegSTS         Leg = "sts"
+	LegImpersonate Leg = "impersonate"
+)
+
+// RefreshError is a token that could not be made. Err is the leg's own typed
+// error: *supplier.Error, *supplier.ChainError, *subjecttoken.Error,
+// *googlests.Error or *impersonate.Error; of a [subjecttoken.Source] of one's own
+// it is whatever that failed with; and of the leg config it has no type.
+type RefreshError struct {
+	// Leg is empty if the caller's context ended while a token was being made for
+	// several callers at once.
+	Leg Leg
+	// Retryable tells whether the same call may succeed later with nothing changed.
+	Retryable bool
+	Err       error
+}
+
+func (e *RefreshError) Error() string { return e.Err.Error() }
+func (e *RefreshError) Unwrap() error { return e.Err }
+
+// refreshError tells the leg by the type of the error.
+func refreshError(err error) *RefreshError {
+	var (
+		told  *RefreshError
+		creds *supplier.Error
+		chain *supplier.ChainError
+		sign  *subjecttoken.Error
+		sts   *googlests.Error
+		iam   *impersonate.Error
+	)
+	switch {
+	case errors.As(err, &told):
+		return told
+	case errors.As(err, &iam):
+		return &RefreshError{LegImpersonate, iam.Retryable, err}
+	case errors.As(err, &sts):
+		return &RefreshError{LegSTS, sts.Retryable, err}
+	case errors.As(err, &sign):
+		return &RefreshError{LegSign, sign.Retryable, err}
+	case errors.As(err, &chain):
+		return &RefreshError{LegAWSCredentials, chain.Retryable(), err}
+	case errors.As(err, &creds):
+		return &RefreshError{LegAWSCredentials, creds.Retryable, err}
+	}
+	return &RefreshError{LegSTS, false, err}
+}
