@@ -13,7 +13,7 @@ import (
 func serialize(r SignedRequest) secret.Text {
 	size := 2*len(r.URL) + 128
 	for _, h := range r.Headers {
-		size += 64 + len(h.Value)*5/4 // what is not base64 in a value is little
+		size += 96 + len(h.Value)*5/4 // the JSON around it; what is not base64 in a value is little
 	}
 	var q quoted
 	q.Grow(size)

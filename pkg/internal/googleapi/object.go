@@ -14,7 +14,7 @@ import (
 type object []byte
 
 func (a *Answer) object() (object, error) {
-	body := bytes.TrimLeft(a.Body, " \t\r\n")
+	body := skip(a.Body, 0)
 	if len(body) == 0 || body[0] != '{' || !json.Valid(body) {
 		return nil, errNoObject
 	}
@@ -44,17 +44,25 @@ func (o object) text(name string) (string, error) {
 // member is a member's value, nil if there is none, and the last if there are
 // several, as encoding/json has it.
 func (o object) member(name string) (value []byte) {
-	rest := bytes.TrimLeft(o[1:], " \t\r\n")
+	rest := skip(o[1:], 0)
 	for rest[0] != '}' {
 		key := rest[:valueEnd(rest)]
-		rest = bytes.TrimLeft(rest[len(key):], " \t\r\n:")
+		rest = skip(rest[len(key):], ':')
 		raw := rest[:valueEnd(rest)]
-		rest = bytes.TrimLeft(rest[len(raw):], " \t\r\n,")
+		rest = skip(rest[len(raw):], ',')
 		if plain := key[1 : len(key)-1]; string(plain) == name || bytes.IndexByte(plain, '\\') >= 0 && unquote(key) == name {
 			value = raw
 		}
 	}
 	return value
+}
+
+// skip returns b without the white space and the separators that it begins with.
+func skip(b []byte, separator byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\r' || b[0] == '\n' || separator != 0 && b[0] == separator) {
+		b = b[1:]
+	}
+	return b
 }
 
 // valueEnd is where the value that valid JSON begins with ends.
