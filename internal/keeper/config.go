@@ -133,6 +133,10 @@ func ParseConfig(data []byte, o ConfigOptions) (*Config, error) {
 	config := &Config{CreateSecrets: root.Get("create_secrets").Bool()}
 	credentials := root.Get("credentials").Required(`paste the JSON that "gcloud iam workload-identity-pools create-cred-config" wrote`)
 	config.Credentials = externalaccount.ReadFile(credentials, externalaccount.FileOptions{AllowAnyEndpoint: o.AllowAnyEndpoint})
+	if config.Credentials != nil && config.Credentials.AWS == nil && doc.Err() == nil {
+		credentials.Get("credential_source").Problem("a source of another kind than AWS",
+			"paste a file that was made with --aws: the functions prove who they are with their AWS role")
+	}
 	config.Targets = readTargets(root.Get("targets").Required(`write an array of targets, such as [{"name": "federated", "secret": "wifmint/federated"}]`))
 	if err := doc.Err(); err != nil {
 		return nil, err

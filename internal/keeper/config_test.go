@@ -424,3 +424,17 @@ func FuzzParseConfig(f *testing.F) {
 		}
 	})
 }
+
+func TestTheFunctionsTakeAWSCredentialFilesOnly(t *testing.T) {
+	t.Parallel()
+	document := func(source string) []byte {
+		return []byte(`{"credentials": {"type": "external_account", "audience": "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/pool/providers/p",
+			"subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "credential_source": ` + source + `}, "targets": [{"name": "a", "secret": "s"}]}`)
+	}
+	for _, source := range []string{`{"file": "/var/run/token"}`, `{"url": "https://example.com/token"}`} {
+		_, err := ParseConfig(document(source), ConfigOptions{})
+		if err == nil || !strings.Contains(err.Error(), "credentials.credential_source") || !strings.Contains(err.Error(), "--aws") {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+}
