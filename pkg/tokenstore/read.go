@@ -29,13 +29,19 @@ var ErrNotTried = errors.New("there was no time left to read it")
 // Read reads one secret with GetSecretValue. A secret without a current
 // version is not an error. Fails with an *[Error].
 func (s *Store) Read(ctx context.Context, secretID string) (Current, error) {
-	return s.get(ctx, secretID, nil)
+	return s.get(ctx, secretsmanager.GetSecretValueInput{SecretId: &secretID})
 }
 
-// get reads a version; nil stands for the current one.
-func (s *Store) get(ctx context.Context, secretID string, versionID *string) (Current, error) {
+// ReadStage is [Store.Read] for the version with a staging label, such as
+// "AWSPREVIOUS". That no version has it is not an error: VersionID is empty then.
+func (s *Store) ReadStage(ctx context.Context, secretID, stage string) (Current, error) {
+	return s.get(ctx, secretsmanager.GetSecretValueInput{SecretId: &secretID, VersionStage: &stage})
+}
+
+func (s *Store) get(ctx context.Context, in secretsmanager.GetSecretValueInput) (Current, error) {
 	const op = "GetSecretValue"
-	out, err := s.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &secretID, VersionId: versionID})
+	secretID := *in.SecretId
+	out, err := s.Client.GetSecretValue(ctx, &in)
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
 		return Current{SecretID: secretID}, nil
 	}

@@ -58,6 +58,27 @@ func TestReadingASecret(t *testing.T) {
 	}
 }
 
+func TestReadingUnderAStagingLabel(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.holding(t, "s", w.minted(1))
+	first := w.stored(t, "s")
+	store := newStore(w.cloud)
+	if got, err := store.ReadStage(t.Context(), "s", "AWSPREVIOUS"); err != nil || got.SecretID != "s" || got.VersionID != "" || got.Usable() {
+		t.Errorf("a label that no version has: %+v, %v", got, err)
+	}
+	w.pass(time.Minute)
+	w.holding(t, "s", w.minted(2))
+	for stage, want := range map[string]Token{"AWSPREVIOUS": first, "AWSCURRENT": w.stored(t, "s")} {
+		if got, err := store.ReadStage(t.Context(), "s", stage); err != nil || !got.Usable() || !equalTokens(got.Token, want) {
+			t.Errorf("%s: %+v, %v", stage, got, err)
+		}
+	}
+	w.cloud.Deny("GetSecretValue", "s")
+	_, err := store.ReadStage(t.Context(), "s", "AWSPREVIOUS")
+	wantError(t, err, "AccessDeniedException", false)
+}
+
 func putBinary(t *testing.T, w *world, name string) {
 	t.Helper()
 	_, err := consoleUser(w.cloud).CreateSecret(context.Background(), &secretsmanager.CreateSecretInput{Name: &name, SecretBinary: []byte(encode(t, w.minted(1)))})

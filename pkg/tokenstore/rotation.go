@@ -56,7 +56,7 @@ func (s *Store) Describe(ctx context.Context, secretID string) (Description, err
 // is the current one. A version without a value, as a rotation begins with, is
 // not an error: its VersionID is empty. It fails with an *[Error].
 func (s *Store) ReadVersion(ctx context.Context, secretID, versionID string) (Current, error) {
-	return s.get(ctx, secretID, &versionID)
+	return s.get(ctx, secretsmanager.GetSecretValueInput{SecretId: &secretID, VersionId: &versionID})
 }
 
 // PutPending gives the version that a rotation is to make its value, next, once
