@@ -2,9 +2,6 @@ package externalaccount
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"sync"
 	"time"
 )
 
@@ -52,43 +49,25 @@ func (t Token) State(now time.Time) TokenState {
 	return Fresh
 }
 
-// cache keeps one token. Callers that want another while one is being made
-// share it. The making runs on its own, so that it ends with none of its
-// callers, and is cancelled when the last of them has given up: no goroutine is
-// left behind that would wake up in a frozen function hours later.
-type cache struct {
-	mu      sync.Mutex
-	token   Token
-	nextTry time.Time // to replace a stale token
-	making  *making   // nil if none is
-}
-
-// making is a token while it is being made.
-type making struct {
-	cancel  context.CancelFunc
-	callers int           // guarded by cache.mu
-	done    chan struct{} // closed when token and err are set
-	token   Token
-	err     error
-}
-
 // CachedToken returns a token with the scopes in effect. It is the one of the
-// last call while that is [Fresh]; else a new one is made, as [Credentials.Token]
-// does. Callers that come meanwhile wait for the same, each no longer than its
-// own ctx, and none is hurt by another's giving up. If there is none to be had a
-// [Stale] token is returned, which is still good. Fails with a *[RefreshError].
-func (c *Credentials) CachedToken(ctx context.Context) (Token, error) {
-	c.cache.mu.Lock()
-	kept, now := c.cache.token, c.now()
-	if state := kept.State(now); state == Fresh || state == Stale && now.Before(c.cache.nextTry) {
-		c.cache.mu.Unlock()
+// last call while that is [Fresh]; else a new one is made. Callers that come
+// meanwhile wait for the same, each no longer than its own ctx, and none is hurt by
+// another's giving up: the making runs on its own, and is cancelled when the last
+// of them has given up, so that nothing is left behind that would wake up in a
+// frozen function hours later. If there is none to be had a [Stale] token is
+// returned, which is still good. Fails with a *[RefreshError].
+func (b *bearer) CachedToken(ctx context.Context) (Token, error) {
+	kept, usable := b.usable()
+	if usable {
 		return kept, nil
 	}
-	m := c.join(ctx)
-	c.cache.mu.Unlock()
-
-	token, err := c.wait(ctx, m)
-	if err != nil && kept.State(c.now()) != Invalid {
+	token, err := b.share(ctx, func(ctx context.Context) (Token, error) {
+		if made, usable := b.usable(); usable { // since this caller looked
+			return made, nil
+		}
+		return b.renew(ctx)
+	})
+	if err != nil && kept.State(b.now()) != Invalid {
 		return kept, nil
 	}
 	return token, err
@@ -97,75 +76,57 @@ func (c *Credentials) CachedToken(ctx context.Context) (Token, error) {
 // Refresh replaces the kept token, however fresh it is, and returns the new one:
 // for when Google has refused the old. A token that is just being made is new
 // enough. It fails with a *[RefreshError], and then leaves the kept token alone.
-func (c *Credentials) Refresh(ctx context.Context) (Token, error) {
-	c.cache.mu.Lock()
-	m := c.join(ctx)
-	c.cache.mu.Unlock()
-	return c.wait(ctx, m)
+func (b *bearer) Refresh(ctx context.Context) (Token, error) { return b.share(ctx, b.renew) }
+
+// KeptToken is the token of the last successful call of CachedToken or Refresh.
+// Before, it is the one that a user's file has, and else the zero Token. It never
+// makes one.
+func (b *bearer) KeptToken() Token {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.kept
 }
 
-// KeptToken is the token of the last successful call of [Credentials.CachedToken]
-// or [Credentials.Refresh], and the zero Token before. It never makes one.
-func (c *Credentials) KeptToken() Token {
-	c.cache.mu.Lock()
-	defer c.cache.mu.Unlock()
-	return c.cache.token
+// TokenState is that of KeptToken now.
+func (b *bearer) TokenState() TokenState { return b.KeptToken().State(b.now()) }
+
+// usable returns the kept token, and whether it need not be replaced now.
+func (b *bearer) usable() (Token, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	state := b.kept.State(now)
+	return b.kept, state == Fresh || state == Stale && now.Before(b.nextTry)
 }
 
-// TokenState is that of [Credentials.KeptToken] now.
-func (c *Credentials) TokenState() TokenState { return c.KeptToken().State(c.now()) }
-
-// join enters the making of a token, and starts it if nobody has. It is called
-// with cache.mu held.
-func (c *Credentials) join(ctx context.Context) *making {
-	m := c.cache.making
-	if m == nil {
-		m = &making{done: make(chan struct{})}
-		c.cache.making = m
-		ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
-		go c.mint(ctx, m)
+// share joins the making of a token, or starts it with fn.
+func (b *bearer) share(ctx context.Context, fn func(context.Context) (Token, error)) (Token, error) {
+	token, err := b.renewing.Do(ctx, fn)
+	if err != nil && err == ctx.Err() { // and not the making's, which is a *RefreshError
+		return Token{}, gaveUp(err)
 	}
-	m.callers++
-	return m
+	return token, err
 }
 
-func (c *Credentials) mint(ctx context.Context, m *making) {
-	defer m.cancel()
-	if c.RequiresScopes() {
-		m.err = &RefreshError{Leg: LegConfig, Err: errors.New("making a token: there are no scopes; set Options.Scopes or use WithScopes")}
+func (b *bearer) renew(ctx context.Context) (token Token, err error) {
+	if b.RequiresScopes() {
+		err = configFailure("making a token: there are no scopes; set Options.Scopes or use WithScopes")
 	} else {
-		m.token, m.err = c.Token(ctx, c.scopes())
+		token, err = b.mint(ctx, b.inEffect())
 	}
-	c.cache.mu.Lock()
-	defer c.cache.mu.Unlock()
-	// One that was given up may come in after its successor.
-	if m.err == nil && !m.token.Expiry.Before(c.cache.token.Expiry) {
-		c.cache.token = m.token
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	// One that was given up may come in after its successor, and then is no better.
+	if err == nil && (ctx.Err() == nil || token.Expiry.After(b.kept.Expiry)) {
+		b.kept = token
 	}
-	c.cache.nextTry = c.now().Add(staleRetry)
-	if c.cache.making == m {
-		c.cache.making = nil
-	}
-	close(m.done)
+	b.nextTry = b.now().Add(staleRetry)
+	return token, err
 }
 
-// wait returns what was made, or gives up with ctx.
-func (c *Credentials) wait(ctx context.Context, m *making) (Token, error) {
-	select {
-	case <-m.done:
-		return m.token, m.err
-	case <-ctx.Done():
-	}
-	c.cache.mu.Lock()
-	defer c.cache.mu.Unlock()
-	if m.callers--; m.callers == 0 {
-		m.cancel()
-		if c.cache.making == m {
-			c.cache.making = nil
-		}
-	}
-	return Token{}, &RefreshError{
-		Retryable: errors.Is(ctx.Err(), context.DeadlineExceeded),
-		Err:       fmt.Errorf("waiting for a token: %w", ctx.Err()),
-	}
+// forget drops the kept token.
+func (b *bearer) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept = Token{}
 }

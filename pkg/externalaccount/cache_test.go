@@ -136,6 +136,47 @@ func TestARefreshReplacesAFreshToken(t *testing.T) {
 	}
 }
 
+// Google has refused it, whatever its expiry says.
+func TestARefreshReplacesATokenThatSeemsToLastLonger(t *testing.T) {
+	t.Parallel()
+	w := newWire()
+	u := w.user(t, false, workforceLogin, map[string]string{"expiry": `"2100-01-02T03:04:05Z"`}, Options{})
+	if got := userToken(t, u); got.Value.Reveal() != plantedAccess {
+		t.Errorf("it began with %v", got)
+	}
+	second, err := u.Refresh(t.Context())
+	if err != nil || !userToken(t, u).Value.Equal(second.Value) {
+		t.Errorf("refreshed to %v, %v", second, err)
+	}
+}
+
+func TestATokenThatComesTooLateReplacesNoBetterOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began, calls := time.Now(), 0
+		b := &bearer{scopes: []string{platform}}
+		b.mint = func(ctx context.Context, _ []string) (Token, error) {
+			if calls++; calls > 1 {
+				return Token{Value: secret.New("second"), Expiry: began.Add(2 * time.Hour)}, nil
+			}
+			<-ctx.Done()
+			time.Sleep(time.Second)
+			return Token{Value: secret.New("first"), Expiry: began.Add(time.Hour)}, nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := b.CachedToken(ctx); err == nil {
+			t.Error("there is a token after one second")
+		}
+		for range 2 { // before and after the first comes in
+			if got, err := b.CachedToken(t.Context()); err != nil || got.Value.Reveal() != "second" {
+				t.Errorf("%v, %v", got.Value.Reveal(), err)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
 func TestConcurrentCallersShareOneRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -211,8 +252,8 @@ func TestNothingIsLeftBehindWhenAllCallersAreGone(t *testing.T) {
 		all.Wait()
 		began := time.Now()
 		synctest.Wait() // the making has ended, and no clock had to go on for it
-		if c.cache.making != nil || time.Since(began) != 0 {
-			t.Error("the token is still being made")
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("the making ended %v after its last caller left", waited)
 		}
 		remove()
 		cached(t, c)

@@ -78,6 +78,16 @@ func TestACertificateIsPresentedToSTSAndIAM(t *testing.T) {
 	if token.Value.Reveal() != "ya29.account" || presented["/v1/token"] != 1 || presented[account] != 1 {
 		t.Errorf("%v, presented %v", token, presented)
 	}
+	federated := *f
+	federated.ServiceAccountImpersonationURL = ""
+	outer := ImpersonatedFile{ServiceAccountImpersonationURL: google.URL + account, Source: &federated}
+	c, err := NewImpersonated(&outer, Options{AllowAnyEndpoint: true, HTTPClient: &http.Client{Transport: base}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Token(t.Context(), []string{bigquery}); err != nil || presented["/v1/token"] != 2 || presented[account] != 2 {
+		t.Errorf("from a federated source: presented %v, %v", presented, err)
+	}
 	if base.TLSClientConfig.GetClientCertificate != nil {
 		t.Error("the caller's transport was changed")
 	}

@@ -3,49 +3,14 @@ package externalaccount
 import (
 	"cmp"
 	"context"
-	"net/http"
-	"os"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/wifmint/wifmint/pkg/googlests"
 	"github.com/wifmint/wifmint/pkg/impersonate"
 	"github.com/wifmint/wifmint/pkg/internal/googleapi"
 	"github.com/wifmint/wifmint/pkg/secret"
-	"github.com/wifmint/wifmint/pkg/subjecttoken"
-	"github.com/wifmint/wifmint/pkg/supplier"
 )
-
-// Options are what a credential file does not say. The zero value works.
-type Options struct {
-	// Source makes the subject tokens in place of the file's credential_source: a
-	// function of your own (subjecttoken.Func, which is told the file's audience and
-	// token type unless it names others), AWS's web identity, any implementation.
-	Source subjecttoken.Source
-	// Supplier yields the AWS credentials in place of the sources that the
-	// file names. The file's aws_role_arn is assumed on top of it. Without effect
-	// if there is a Source.
-	Supplier supplier.AwsSecurityCredentialsSupplier
-	// Scopes are what [Credentials.CachedToken] is for. If there are none it is
-	// DefaultScopes, which are for a library to set that its user may overrule.
-	Scopes, DefaultScopes []string
-	// Interactive lets the program of an executable source ask the user.
-	Interactive bool
-	// HTTPClient calls Google, the server of a URL source, and AWS STS if there is
-	// a role to assume. Nil means a shared transport for Google and a new connection
-	// for the others. With a certificate source its Transport is an *http.Transport,
-	// which is copied and presents the certificate, or nil; any other is used as it
-	// is, and has to present the certificate itself.
-	HTTPClient *http.Client
-	// AllowAnyEndpoint lets Google's URLs be http and name any host.
-	AllowAnyEndpoint bool
-	// Getenv looks up the environment, of which GOOGLE_CLOUD_QUOTA_PROJECT wins over
-	// the file's quota_project_id; nil means os.Getenv.
-	Getenv func(string) string
-	// Now is the clock; nil means time.Now.
-	Now func() time.Time
-}
 
 // Credentials turn an identity from elsewhere into Google tokens as a credential
 // file says. They hold no AWS key: each exchange asks the supplier and signs
@@ -53,36 +18,34 @@ type Options struct {
 // [Credentials.CachedToken], and what is built on it, keeps one token. Safe for
 // concurrent use.
 type Credentials struct {
+	bearer
 	file    *File // never changed
 	options Options
 	proof   proof
 	sts     *googlests.Client
 	iam     *impersonate.Client
-	cache   cache
 }
 
-// quotaProjectVariable wins over the file, as in Google's libraries.
-const quotaProjectVariable = "GOOGLE_CLOUD_QUOTA_PROJECT"
+var _ AnyCredentials = (*Credentials)(nil)
 
 // New makes credentials of a file that ParseFile accepted, or of one that was
 // put together in Go, of which Audience and SubjectTokenType are required. If
 // neither the file nor the options name a source, every call fails with a
 // *[RefreshError] of the leg config.
 func New(f *File, o Options) *Credentials {
-	if o.Getenv == nil {
-		o.Getenv = os.Getenv
-	}
+	o = o.filled()
 	own := *f
 	own.UniverseDomain = cmp.Or(f.UniverseDomain, googleapi.DefaultUniverse)
 	own.TokenURL = cmp.Or(f.TokenURL, defaultTokenURL(own.UniverseDomain, f.Certificate != nil))
-	own.QuotaProjectID = cmp.Or(o.Getenv(quotaProjectVariable), f.QuotaProjectID)
+	own.QuotaProjectID = o.quotaProject(f.QuotaProjectID)
 	return assemble(&own, o, newProof(&own, o))
 }
 
 // assemble makes the clients for a file and options.
 func assemble(f *File, o Options, p proof) *Credentials {
 	client := p.client(o.HTTPClient)
-	return &Credentials{
+	c := &Credentials{
+		bearer:  newBearer(o, f.QuotaProjectID, f.UniverseDomain),
 		file:    f,
 		options: o,
 		proof:   p,
@@ -103,13 +66,8 @@ func assemble(f *File, o Options, p proof) *Credentials {
 			Now:              o.Now,
 		},
 	}
-}
-
-func (c *Credentials) now() time.Time {
-	if c.options.Now == nil {
-		return time.Now()
-	}
-	return c.options.Now()
+	c.mint = c.Token
+	return c
 }
 
 // SubjectToken returns a new subject token. Fails with a *RefreshError.
@@ -119,6 +77,22 @@ func (c *Credentials) SubjectToken(ctx context.Context) (secret.Text, error) {
 		return secret.Text{}, refreshError(err)
 	}
 	return t, nil
+}
+
+// Revoke has the program of an executable source forget what it keeps, such as a
+// login, for which it has to be interactive, and forgets the kept token. Fails with
+// a *RefreshError, of the leg config if the source is another one, which has nothing
+// to revoke.
+func (c *Credentials) Revoke(ctx context.Context) error {
+	source, ok := c.proof.Source.(interface{ Revoke(context.Context) error })
+	if !ok {
+		return configFailure("revoking: the credential_source keeps nothing that could be revoked; only an executable does")
+	}
+	if err := source.Revoke(ctx); err != nil {
+		return refreshError(err)
+	}
+	c.forget()
+	return nil
 }
 
 // Exchange returns a new federated token with the scopes, whomever the file

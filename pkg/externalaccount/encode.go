@@ -4,28 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 
-	"github.com/wifmint/wifmint/pkg/jsondoc"
 	"github.com/wifmint/wifmint/pkg/secret"
 	"github.com/wifmint/wifmint/pkg/subjecttoken"
 )
 
-// LoadFile reads the credential file at a path with [ParseFile]. It fails with a
-// jsondoc.Problems, or an *fs.PathError if the file cannot be read.
-func LoadFile(path string, o FileOptions) (*File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, jsondoc.MaxSize+1)) // as much as it takes to refuse it
-	if err != nil {
-		return nil, err
-	}
-	return ParseFile(data, o)
-}
+// Credentials is [New], which does not fail.
+func (f *File) Credentials(o Options) (AnyCredentials, error) { return New(f, o), nil }
 
 // MarshalJSON is the file with the fingerprints of the client secret and of a
 // URL source's headers in their places: fit for printing, not for parsing.
@@ -55,13 +40,7 @@ func (f *File) encode(show func(secret.Text) string) ([]byte, error) {
 		AWSRoleARN:                     f.AWSRoleARN,
 		AWSSessionName:                 f.AWSSessionName,
 	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false) // the verification URL has an & in it
-	if err := encoder.Encode(doc); err != nil {
-		return nil, fmt.Errorf("encoding a credential file: %w", err)
-	}
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
+	return encodeJSON(doc)
 }
 
 type fileJSON struct {
@@ -142,4 +121,14 @@ func (f *File) sourceJSON(show func(secret.Text) string) any {
 
 func encodeFormat(f subjecttoken.Format) formatJSON {
 	return formatJSON{f.Type, f.SubjectTokenFieldName}
+}
+
+func encodeJSON(doc any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // the verification URL has an & in it
+	if err := encoder.Encode(doc); err != nil {
+		return nil, fmt.Errorf("encoding a credential file: %w", err)
+	}
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }

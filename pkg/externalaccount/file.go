@@ -1,30 +1,41 @@
-// Package externalaccount turns an identity from elsewhere into Google access
-// tokens, as a credential file of type external_account says
-// (https://google.aip.dev/auth/4117): the file that gcloud makes for a workload or
-// workforce identity pool, and that holds no key.
+// Package externalaccount makes Google access tokens of a credential file, which
+// is a kind of identity from elsewhere, or of a person's login. Its type decides:
 //
-// [ParseFile] and [LoadFile] read such a file, strictly; [File.Encode] writes it
-// back. [New] makes [Credentials] of it, which find the proof of who one is where
-// the file says (AWS, a file, a URL, a program, a certificate) or where the
-// [Options] do (any subjecttoken.Source, any supplier of AWS keys), exchange it
-// at Google STS, and impersonate a service account if the file names one.
+//   - external_account (https://google.aip.dev/auth/4117): [Credentials] of a
+//     workload or workforce identity pool, of a file that holds no key. The proof of
+//     who one is is found where the file says (AWS, a file, a URL, a program, a
+//     certificate) or where the [Options] do (any subjecttoken.Source, any supplier
+//     of AWS keys), exchanged at Google STS, and used to impersonate a service
+//     account if the file names one.
+//   - external_account_authorized_user and authorized_user: an [AuthorizedUser],
+//     somebody who has logged in with gcloud.
+//   - impersonated_service_account: [Impersonated], a service account by means of
+//     any of these.
 //
-// There are two ways to use them. [Credentials.Exchange] and [Credentials.Token]
-// make a new token at every call, for whoever keeps tokens elsewhere.
-// [Credentials.CachedToken] keeps one for as long as it is good, and so do
-// [Credentials.Apply] and [Credentials.Transport], which authenticate requests.
+// [ParseAny] and [LoadAny] read a file of any type, strictly, and
+// [AnyFile.Credentials] makes the credentials of it. Who takes files of one type
+// only, as a function does that shall run on no person's login, has [ParseFile],
+// [LoadFile] and [New], and links no other. Files are also structs that can be put
+// together in Go, and encode to JSON again.
+//
+// There are two ways to use credentials. [Credentials.Exchange] and
+// [Credentials.Token] make a new token at every call, for whoever keeps tokens
+// elsewhere. [Credentials.CachedToken] keeps one for as long as it is good, and so
+// do [Credentials.Apply] and [Credentials.Transport], which authenticate requests;
+// all kinds of credentials have these three.
 //
 // # Promises
 //
 // A credential file is not trusted: Google's URLs have to be Google's, AWS's
 // have to be AWS's, and nothing is run unless it is allowed twice
-// ([FileOptions].AllowExecutable and a variable of the environment). What fails,
-// fails with a [*RefreshError] that tells which part of the way it was, and
-// whether to try again. No error and no text of this package shows a secret, but
-// for [File.Encode], which is there to. No goroutine outlives its callers.
+// ([FileOptions].AllowExecutable and a variable of the environment). A file or
+// options that cannot work are a [*ConfigError], before anything is sent. What fails
+// later, fails with a [*RefreshError] that tells which part of the way it was, and
+// whether to try again. No error and no text of this package shows a secret, but for
+// the Encode of a file, which is there to. No goroutine outlives its callers.
 //
-// Do not use it for a service account's key or a person's login: other types of
-// file are refused, with what to do instead.
+// Do not use it for a service account's key: such a file is refused, with what to
+// do instead.
 package externalaccount
 
 import (
@@ -86,20 +97,21 @@ type FileOptions struct {
 }
 
 // ParseFile reads a credential file, strictly: unknown fields are problems, as
-// are URLs that are not Google's or AWS's. It fails with a [jsondoc.Problems],
-// which never shows the client secret.
+// are URLs that are not Google's or AWS's. It fails with a *[ConfigError] around
+// a [jsondoc.Problems], which never shows the client secret.
 func ParseFile(data []byte, o FileOptions) (*File, error) {
 	doc := jsondoc.Parse(data)
 	f := ReadFile(doc.Root().Required(wantType), o)
 	if err := doc.Err(); err != nil {
-		return nil, err
+		return nil, &ConfigError{Err: err}
 	}
 	return f, nil
 }
 
 const (
-	externalAccount = "external_account"
-	wantType        = `write the JSON that "gcloud iam workload-identity-pools create-cred-config" makes, of "type": "external_account"`
+	externalAccount   = "external_account"
+	serviceAccountKey = "service_account"
+	wantType          = `write the JSON that "gcloud iam workload-identity-pools create-cred-config" makes, of "type": "external_account"`
 )
 
 // ReadFile reads the credential file that stands at v of a larger document and
@@ -116,10 +128,7 @@ func ReadFile(v jsondoc.Value, o FileOptions) *File {
 		"quota_project_id", "workforce_pool_user_project", "credential_source", "pluggable_source",
 		"aws_region", "aws_role_arn", "aws_session_name")
 
-	f.UniverseDomain = googleapi.DefaultUniverse
-	if u := v.Get("universe_domain"); u.Present() {
-		f.UniverseDomain = u.Matching(isUniverse, `write the domain of the universe's APIs, such as "googleapis.com"`)
-	}
+	f.UniverseDomain = readUniverse(v, googleapi.DefaultUniverse)
 	f.TokenURL = defaultTokenURL(f.UniverseDomain, v.Get("credential_source").Get("certificate").Present())
 	if u := v.Get("token_url"); u.Present() {
 		f.TokenURL = readEndpoint(u, "sts", f.UniverseDomain, o)
@@ -135,17 +144,26 @@ func ReadFile(v jsondoc.Value, o FileOptions) *File {
 // aboutType tells what kind of credential file it is that is not taken.
 func aboutType(typ string) string {
 	switch typ {
-	case "service_account":
+	case serviceAccountKey:
 		return "this is a service account's key file, and wifmint exists so that nobody needs one: " + wantType
-	case "impersonated_service_account":
+	case impersonatedServiceAccount:
 		return "this file impersonates a service account with someone's own credentials; " +
 			"name the service account in a target, and here " + wantType
-	case "external_account_authorized_user":
+	case workforceUser:
 		return "this is a person's login through a workforce pool, which ends with the session; " + wantType
-	case "authorized_user":
+	case googleUser:
 		return "this is a person's login by gcloud, which no function should run on; " + wantType
 	}
 	return wantType
+}
+
+// readUniverse reads universe_domain, whose absence means another.
+func readUniverse(v jsondoc.Value, absent string) string {
+	u := v.Get("universe_domain")
+	if !u.Present() {
+		return absent
+	}
+	return u.Matching(isUniverse, `write the domain of the universe's APIs, such as "googleapis.com"`)
 }
 
 // isUniverse has the endpoint check, which knows domains, look at the host that
@@ -187,19 +205,26 @@ func (f *File) readClient(v jsondoc.Value) {
 }
 
 func (f *File) readImpersonation(v jsondoc.Value, o FileOptions) {
-	u := v.Get("service_account_impersonation_url")
-	f.ServiceAccountImpersonationURL = readEndpoint(u, "iamcredentials", f.UniverseDomain, o)
-	if u.Present() && !o.AllowAnyEndpoint && f.ServiceAccount() == "" {
-		u.Problem("", wantImpersonation)
-	}
+	f.ServiceAccountImpersonationURL = readImpersonationURL(v.Get("service_account_impersonation_url"), f.UniverseDomain, o)
+	f.ServiceAccountTokenLifetimeSeconds = readLifetime(v.Get("service_account_impersonation"))
+}
 
-	impersonation := v.Get("service_account_impersonation")
-	impersonation.Fields("token_lifetime_seconds")
-	seconds := impersonation.Get("token_lifetime_seconds")
-	f.ServiceAccountTokenLifetimeSeconds = seconds.Int()
-	if n := f.ServiceAccountTokenLifetimeSeconds; seconds.Present() && (n < 600 || n > 43200) {
+func readImpersonationURL(v jsondoc.Value, universe string, o FileOptions) string {
+	s := readEndpoint(v, "iamcredentials", universe, o)
+	if _, email := splitImpersonationURL(s); v.Present() && !o.AllowAnyEndpoint && email == "" {
+		v.Problem("", wantImpersonation)
+	}
+	return s
+}
+
+func readLifetime(v jsondoc.Value) int {
+	v.Fields("token_lifetime_seconds")
+	seconds := v.Get("token_lifetime_seconds")
+	n := seconds.Int()
+	if seconds.Present() && (n < 600 || n > 43200) {
 		seconds.Problem("", "write a number of seconds from 600 to 43200")
 	}
+	return n
 }
 
 const wantImpersonation = "end it with /v1/projects/-/serviceAccounts/EMAIL:generateAccessToken"

@@ -69,3 +69,30 @@ func again(t *testing.T, f *File, o FileOptions) {
 		t.Fatal(diff)
 	}
 }
+
+func FuzzParseAny(f *testing.F) {
+	for _, seed := range []string{minimal, workforceLogin, googleLogin, impersonating(minimal), impersonating(workforceLogin), nested(3), nested(6), `null`, `{"type": "impersonated_service_account", "source_credentials": null}`,
+		`{"type": "authorized_user", "token": "t", "expiry": "0001-01-01T00:00:00Z", "scopes": "a b"}`,
+		`{"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r", "scopes": " "}`,
+		`{"type": "external_account_authorized_user", "token": "t", "expiry": "9999-12-31T23:59:59.9-23:59"}`,
+		`{"type": "service_account", "private_key": "x"}`} {
+		f.Add([]byte(seed), false)
+		f.Add([]byte(seed), true)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, anyEndpoint bool) {
+		o := FileOptions{AllowAnyEndpoint: anyEndpoint, AllowExecutable: true}
+		got, err := ParseAny(data, o)
+		if err != nil {
+			if p, ok := errors.AsType[jsondoc.Problems](err); got != nil || !ok || len(p) == 0 {
+				t.Fatalf("%v and %v", got, err)
+			}
+			return
+		}
+		againAny(t, got, o)
+		// Whoever passed gets credentials, or is told what to change.
+		c, err := got.Credentials(Options{Getenv: lookup(nil)})
+		if _, told := err.(*ConfigError); c == nil && !told {
+			t.Fatalf("%v and %v", c, err)
+		}
+	})
+}

@@ -2,7 +2,6 @@ package externalaccount
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -64,7 +63,7 @@ func (c *Credentials) Token(ctx context.Context, scopes []string) (Token, error)
 	}
 	account := c.file.ServiceAccount()
 	if account == "" { // which ParseFile accepts with AllowAnyEndpoint
-		return Token{}, &RefreshError{Leg: LegConfig, Err: errors.New("impersonating: service_account_impersonation_url names no service account; " + wantImpersonation)}
+		return Token{}, configFailure("impersonating: service_account_impersonation_url names no service account; " + wantImpersonation)
 	}
 	federated, err := c.Exchange(ctx, []string{impersonationScope})
 	if err != nil {

@@ -3,7 +3,6 @@ package externalaccount
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/wifmint/wifmint/pkg/secret"
@@ -83,7 +82,7 @@ func executable(f *File, o Options) *subjecttoken.Executable {
 type none struct{}
 
 func (none) SubjectToken(context.Context) (secret.Text, error) {
-	return secret.Text{}, &RefreshError{Leg: LegConfig, Err: errors.New("making a subject token: the file has no credential_source; give it one, or in Go set Options.Source or Options.Supplier")}
+	return secret.Text{}, configFailure("making a subject token: the file has no credential_source; give it one, or in Go set Options.Source or Options.Supplier")
 }
 
 // forAttempts is what makes the subject token of each attempt at an exchange. A

@@ -1,9 +1,6 @@
 package externalaccount
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // IsWorkforcePool reports whether the provider is a workforce pool's, for people,
 // and not a workload identity pool's, also when a service account is impersonated.
@@ -45,35 +42,8 @@ func (c *Credentials) Info() *File {
 	return &f
 }
 
-// Scopes are those that were asked for; DefaultScopes are in effect without any.
-func (c *Credentials) Scopes() []string { return slices.Clone(c.options.Scopes) }
-
-// DefaultScopes are in effect if there are no Scopes.
-func (c *Credentials) DefaultScopes() []string { return slices.Clone(c.options.DefaultScopes) }
-
-// HasScopes reports whether all of scopes are among those in effect.
-func (c *Credentials) HasScopes(scopes ...string) bool {
-	return !slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(c.scopes(), s) })
-}
-
-// RequiresScopes reports whether there are no scopes at all, without which there
-// is no token.
-func (c *Credentials) RequiresScopes() bool { return len(c.scopes()) == 0 }
-
-// scopes are those in effect.
-func (c *Credentials) scopes() []string {
-	if len(c.options.Scopes) > 0 {
-		return c.options.Scopes
-	}
-	return c.options.DefaultScopes
-}
-
-// QuotaProject is whom requests are billed to; empty means the project of what
-// they are for.
-func (c *Credentials) QuotaProject() string { return c.file.QuotaProjectID }
-
-// UniverseDomain is "googleapis.com" unless the file says otherwise.
-func (c *Credentials) UniverseDomain() string { return c.file.UniverseDomain }
+// AnyInfo is Info, whatever the kind of credentials.
+func (c *Credentials) AnyInfo() AnyFile { return c.Info() }
 
 // TokenURL is the token endpoint of Google STS.
 func (c *Credentials) TokenURL() string { return c.file.TokenURL }

@@ -1,7 +1,9 @@
 package externalaccount
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"github.com/wifmint/wifmint/pkg/googlests"
 	"github.com/wifmint/wifmint/pkg/impersonate"
@@ -16,7 +18,8 @@ const (
 	LegConfig         Leg = "config"
 	LegAWSCredentials Leg = "aws-credentials"
 	// LegSign is the making of the subject token, whatever the source.
-	LegSign        Leg = "sign"
+	LegSign Leg = "sign"
+	// LegSTS is the exchange, and the refreshing of a person's login.
 	LegSTS         Leg = "sts"
 	LegImpersonate Leg = "impersonate"
 )
@@ -24,10 +27,10 @@ const (
 // RefreshError is a token that could not be made. Err is the leg's own typed
 // error: *supplier.Error, *supplier.ChainError, *subjecttoken.Error,
 // *googlests.Error or *impersonate.Error; of a [subjecttoken.Source] of one's own
-// it is whatever that failed with; and of the leg config it has no type.
+// it is whatever that failed with; and of the leg config it is a *[ConfigError].
 type RefreshError struct {
-	// Leg is empty if the caller's context ended while a token was being made for
-	// several callers at once.
+	// Leg is empty if the caller's context ended while a token was being made,
+	// maybe for several callers at once.
 	Leg Leg
 	// Retryable tells whether the same call may succeed later with nothing changed.
 	Retryable bool
@@ -37,7 +40,18 @@ type RefreshError struct {
 func (e *RefreshError) Error() string { return e.Err.Error() }
 func (e *RefreshError) Unwrap() error { return e.Err }
 
-// refreshError tells the leg by the type of the error.
+// configFailure is a RefreshError for want of something that the file or the options name.
+func configFailure(text string) *RefreshError {
+	return &RefreshError{Leg: LegConfig, Err: &ConfigError{Err: errors.New(text)}}
+}
+
+// gaveUp is what a caller gets whose context has ended.
+func gaveUp(err error) *RefreshError {
+	return &RefreshError{Retryable: errors.Is(err, context.DeadlineExceeded), Err: fmt.Errorf("waiting for a token: %w", err)}
+}
+
+// refreshError tells the leg by the type of the error. One without a type is of
+// somebody's own [subjecttoken.Source].
 func refreshError(err error) *RefreshError {
 	var (
 		told  *RefreshError
@@ -61,5 +75,5 @@ func refreshError(err error) *RefreshError {
 	case errors.As(err, &creds):
 		return &RefreshError{LegAWSCredentials, creds.Retryable, err}
 	}
-	return &RefreshError{LegSTS, false, err}
+	return &RefreshError{LegSign, errors.Is(err, context.DeadlineExceeded), err}
 }

@@ -60,7 +60,9 @@ func TestARefreshErrorTellsItsLeg(t *testing.T) {
 
 		{name: "an impersonation of nobody", fields: map[string]string{"service_account_impersonation_url": `"https://iamcredentials.googleapis.com"`},
 			options: Options{AllowAnyEndpoint: true},
-			leg:     LegConfig, is: func(err error) bool { return strings.Contains(err.Error(), "names no service account") }},
+			leg:     LegConfig, is: func(err error) bool {
+				return isA[*ConfigError](err) && strings.Contains(err.Error(), "names no service account")
+			}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -134,5 +136,5 @@ func TestTheOtherErrorsOfSubjectTokens(t *testing.T) {
 	late := &subjecttoken.Error{Source: "url", Reason: "no answer", Retryable: true}
 	expectRefreshError(t, refreshError(late), LegSign, true, func(err error) bool { return errors.Is(err, late) })
 	own := errors.New("of no type")
-	expectRefreshError(t, refreshError(own), LegSTS, false, func(err error) bool { return errors.Is(err, own) })
+	expectRefreshError(t, refreshError(own), LegSign, false, func(err error) bool { return errors.Is(err, own) })
 }

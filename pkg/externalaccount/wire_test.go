@@ -135,9 +135,11 @@ func (w *wire) of(f *File, o Options) *Credentials {
 	if o.Getenv == nil {
 		o.Getenv = func(name string) string { return env[name] }
 	}
-	o.HTTPClient = &http.Client{Transport: w}
+	o.HTTPClient = w.client()
 	return New(f, o)
 }
+
+func (w *wire) client() *http.Client { return &http.Client{Transport: w} }
 
 func lookup(env map[string]string) func(string) string {
 	return func(name string) string { return env[name] }

@@ -18,7 +18,12 @@ func (e *Error) Advice() (means, fix string) {
 }
 
 func (e *Error) advice() googleapi.Advice {
-	if e.Op != exchanging || e.HTTPStatus/100 != 4 { // Google's own fault, say, needs no change here
+	switch {
+	case e.HTTPStatus/100 != 4: // Google's own fault, say, needs no change here
+		return googleapi.Advice{}
+	case e.Op == refreshing:
+		return googleapi.Advise(refreshAdvices[:], e.Code, e.Description)
+	case e.Op != exchanging:
 		return googleapi.Advice{}
 	}
 	if means := clockIsOff(e.Description); means != "" {
@@ -30,7 +35,7 @@ func (e *Error) advice() googleapi.Advice {
 const audienceForm = "//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER, " +
 	"with the project's number, not its id, and down to the provider, not the pool"
 
-// advices are for errors that Google documents or that people have reported.
+// advices are for an exchange's errors that Google documents or that people have reported.
 // https://cloud.google.com/iam/docs/troubleshooting-workload-identity-federation
 var advices = [...]googleapi.Advice{
 	{
@@ -132,6 +137,38 @@ var advices = [...]googleapi.Advice{
 		Code:  googleapi.CodeHTTP,
 		Means: "this is not an answer of Google's STS",
 		Fix:   "check token_url, and any proxy (HTTPS_PROXY) or firewall on the way",
+	},
+}
+
+const logInAgain = "log in again: gcloud auth application-default login, for a workforce pool with --login-config=FILE"
+
+// refreshAdvices are for what RFC 6749 (5.2) has a refresh fail with.
+// https://developers.google.com/identity/protocols/oauth2#expiration
+var refreshAdvices = [...]googleapi.Advice{
+	{
+		Text:  "invalid_rapt",
+		Means: "the organization asks its users to prove themselves again from time to time",
+		Fix:   logInAgain,
+	},
+	{
+		Code:  "invalid_grant",
+		Means: "the login has ended, was revoked, or was made with another client_id",
+		Fix:   logInAgain,
+	},
+	{
+		Code:  "invalid_client",
+		Means: "Google does not accept the OAuth client",
+		Fix:   "check that client_id and client_secret are those that the login was made with, or " + logInAgain,
+	},
+	{
+		Code:  "unauthorized_client",
+		Means: "the OAuth client may not refresh tokens",
+		Fix:   "make the login with another one, or " + logInAgain,
+	},
+	{
+		Code:  googleapi.CodeHTTP,
+		Means: "this is not an answer of Google's",
+		Fix:   "check the file's token URL, and any proxy (HTTPS_PROXY) or firewall on the way",
 	},
 }
 

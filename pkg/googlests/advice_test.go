@@ -60,6 +60,22 @@ func TestErrorsSayWhatToChange(t *testing.T) {
 			t.Errorf("the advice is not at the end of %q", e)
 		}
 	}
+	for _, tc := range []struct {
+		status          int
+		code, text, fix string
+	}{
+		{400, "invalid_grant", "Token has been expired or revoked.", "log in again: gcloud auth application-default login"},
+		{400, "invalid_grant", "reauth related error (invalid_rapt)", "log in again"},
+		{401, "invalid_client", "The OAuth client was not found.", "client_id and client_secret are those that the login was made with"},
+		{400, "unauthorized_client", "Unauthorized", "log in again"},
+		{404, "http_error", "a page of HTML or XML instead of JSON", "proxy"},
+		{503, "invalid_grant", "", ""},
+	} {
+		e := &googlests.Error{Op: "refreshing token", HTTPStatus: tc.status, Code: tc.code, Description: tc.text}
+		if _, fix := e.Advice(); tc.fix == "" && fix != "" || !strings.Contains(fix, tc.fix) {
+			t.Errorf("refreshing, %d %s: the advice is %q, want %q", tc.status, tc.code, fix, tc.fix)
+		}
+	}
 	if means, _ := (&googlests.Error{Op: "downscoping token", HTTPStatus: 400, Code: "invalid_grant"}).Advice(); means != "" {
 		t.Errorf("a downscoping, where there is no provider, says %q", means)
 	}

@@ -1,18 +1,24 @@
 // Package googlests is a client of Google's Security Token Service, an RFC 8693
-// token exchange server.
+// token exchange server, and of what it does with the tokens that it has issued.
 //
-// [Client.Exchange] trades a subject token, the proof of who one is elsewhere,
-// for a Google access token. The proof is made anew for every attempt, since a
-// signature goes stale while a retry waits. Nothing is cached here: keep the
-// [Token] until its Expiry.
+//   - [Client.Exchange], or [ExchangeToken] without a Client, trades a subject
+//     token, the proof of who one is elsewhere, for a Google access token. The proof
+//     is made anew for every attempt, since a signature goes stale while a retry waits.
+//   - [Client.Downscope] trades an access token for one that can do less.
+//   - [Client.Refresh] gets an access token for the refresh token of somebody who
+//     has logged in through a workforce identity pool, [Client.Revoke] ends such a
+//     login, and [Client.Introspect] tells what a token is good for.
+//
+// Nothing is cached here: keep the [Token] until its Expiry, and a refresh token
+// that came with it in place of the old one.
 //
 // An answer is believed only after it was checked: what comes back without an
 // error has a token in it and an expiry in the future. What fails, fails with
 // an [*Error] that says whether to try again. No error and no token of this
 // package prints a secret.
 //
-// Do not use it with credentials of a service account key or a user: those are
-// other endpoints, which golang.org/x/oauth2 serves.
+// Do not use it with a service account's key: that is another endpoint, which
+// golang.org/x/oauth2 serves.
 package googlests
 
 import (
@@ -27,18 +33,22 @@ import (
 // DefaultTokenURL is the global endpoint of the default universe.
 const DefaultTokenURL = "https://sts.googleapis.com/v1/token"
 
-// Client exchanges subject tokens for Google tokens. The zero value calls
-// DefaultTokenURL without client authentication. Safe for concurrent use.
+// Client calls Google's STS. The zero value calls the endpoints of the default
+// universe without client authentication, which is enough to exchange and to
+// downscope. Safe for concurrent use.
 type Client struct {
 	// TokenURL is the token endpoint: https and one of the host forms of
-	// Google's STS. Zero means https://sts.UNIVERSE/v1/token.
+	// Google's STS. Zero means https://sts.UNIVERSE/v1/token, and
+	// https://sts.UNIVERSE/v1/oauthtoken for a refresh.
 	TokenURL string
 	// UniverseDomain is what TokenURL's host must end in; zero means googleapis.com.
 	UniverseDomain string
 	// AllowAnyEndpoint switches the endpoint check off, http included. For
-	// tests and local runs: whoever answers gets a signed AWS identity.
+	// tests and local runs: whoever answers gets a signed AWS identity, or a
+	// refresh token.
 	AllowAnyEndpoint bool
 	// ClientAuth authenticates the caller as an OAuth client; zero means none.
+	// To refresh, to revoke and to introspect it is required.
 	ClientAuth ClientAuth
 	// HTTPClient lends its Transport and its Timeout to the calls. It is never
 	// changed; redirects are never followed and cookies never kept, whatever it

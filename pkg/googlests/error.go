@@ -2,12 +2,13 @@ package googlests
 
 import "github.com/wifmint/wifmint/pkg/internal/googleapi"
 
-// Error is an exchange that failed at Google, on the way there, or because the
-// answer is not one to trust. Both of Google's error shapes arrive as this. Its
-// texts are bounded, on one line, and show no secret that was sent: what Google
-// quotes of one is masked.
+// Error is a call that failed at Google, on the way there, or because the answer
+// is not one to trust. Both of Google's error shapes arrive as this. Its texts are
+// bounded, on one line, and show no secret that was sent: what Google quotes of one
+// is masked.
 type Error struct {
-	// Op is what was being done, such as "exchanging token".
+	// Op is what was being done: "exchanging token", "downscoping token",
+	// "refreshing token", "revoking token" or "introspecting token".
 	Op string
 	// Host is where; empty if there is no valid endpoint.
 	Host string
@@ -26,7 +27,7 @@ type Error struct {
 	Description string
 	// URI is error_uri.
 	URI string
-	// Retryable tells whether the same exchange may succeed later.
+	// Retryable tells whether the same call may succeed later.
 	Retryable bool
 	// Attempts counts the requests that were sent.
 	Attempts int

@@ -21,6 +21,9 @@ type RefreshRequest struct {
 	Scopes []string
 }
 
+// refreshing is [Error.Op] of a refresh.
+const refreshing = "refreshing token"
+
 // Refresh gets an access token for a refresh token from TokenURL, which is such
 // a file's token_url; zero means https://sts.UNIVERSE/v1/oauthtoken. ClientAuth
 // is the client that the user logged in with, and required. It fails with an
@@ -45,7 +48,7 @@ func (c *Client) Refresh(ctx context.Context, req RefreshRequest) (Token, error)
 	f.add("scope", strings.Join(req.Scopes, " "))
 	var token Token
 	err := c.callAbout(ctx, issuedCall{
-		op:  "refreshing token",
+		op:  refreshing,
 		url: c.TokenURL, path: "/v1/oauthtoken",
 		field: "RefreshToken", token: req.RefreshToken,
 		form: f,

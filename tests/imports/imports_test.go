@@ -94,7 +94,7 @@ func storey(path string) (n int, inside bool) {
 // knows its own stage and those before it. The first stage is what all stand on;
 // externalaccount is last since it composes the others.
 var flow = [][]string{
-	{"secret", "jsondoc", "internal/googleapi", "internal/flight"},
+	{"secret", "jsondoc", "internal/googleapi", "internal/flight", "internal/bearer"},
 	{"supplier"}, {"subjecttoken"}, {"googlests"}, {"impersonate", "tokeninfo"}, {"tokenstore"}, {"tokensource"},
 	{"externalaccount"},
 	{"oauth2adapter"},
@@ -134,6 +134,35 @@ func stage(name string) int {
 	return slices.IndexFunc(flow, func(names []string) bool {
 		return slices.ContainsFunc(names, func(n string) bool { return name == n || strings.HasPrefix(name, n+"/") })
 	})
+}
+
+// adapted are libraries that one package alone speaks, so that whoever does not use
+// that does not link them either. Without a package it is a module that does, and
+// nobody else even downloads them.
+var adapted = map[string]string{
+	"golang.org/x/oauth2":      module + "/pkg/oauth2adapter",
+	"cloud.google.com/go/auth": "",
+}
+
+func TestOnlyAdaptersImportWhatTheyAdapt(t *testing.T) {
+	t.Parallel()
+	packages := load(t)
+	for path, p := range packages {
+		if !strings.HasPrefix(path, module+"/") {
+			continue
+		}
+		for imported, inTest := range p.all() {
+			for library, adapter := range adapted {
+				switch {
+				case imported != library && !strings.HasPrefix(imported, library+"/"):
+				case adapter == "":
+					t.Errorf("%s imports %s, which is for a module of its own", path, imported)
+				case path != adapter && !inTest:
+					t.Errorf("%s imports %s, which is for %s", path, imported, adapter)
+				}
+			}
+		}
+	}
 }
 
 // What a fake shared with the code that it checks, it could not find wrong.
