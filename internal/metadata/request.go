@@ -1,0 +1,78 @@
+package metadata
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// admit refuses requests that no SDK on this machine makes.
+func admit(r *http.Request) error {
+	switch {
+	case len(r.Header["X-Forwarded-For"]) > 0:
+		// Some server was talked into fetching this for somebody else. Google's
+		// refuses it as well.
+		return &refusal{http.StatusForbidden, "a request with X-Forwarded-For is refused: ask directly"}
+	case !ownHost(r.Host):
+		// A web page whose name was made to resolve to this machine (DNS rebinding)
+		// may set any header, but not the Host.
+		return &refusal{http.StatusForbidden, "the Host header names no metadata server: use 127.0.0.1, localhost or metadata.google.internal"}
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		return &refusal{http.StatusMethodNotAllowed, "metadata is only read: use GET"}
+	case r.Header.Get("Metadata-Flavor") != "Google" && r.URL.Path != "/":
+		// At the root SDKs ask, some of them without the header, whether this is a
+		// metadata server.
+		return &refusal{http.StatusForbidden, "the header Metadata-Flavor: Google is missing"}
+	}
+	return nil
+}
+
+// ownHost reports whether a Host header names this machine or Google's metadata
+// server, at any port.
+func ownHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	} else {
+		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	}
+	switch strings.ToLower(strings.TrimSuffix(host, ".")) {
+	case "localhost", "metadata.google.internal", "metadata", "169.254.169.254", "fd20:ce::254":
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// query is what a request may say besides its path.
+type query struct {
+	recursive bool
+	alt       string   // "", "json" or "text"
+	scopes    []string // of token
+	audience  string   // of identity
+}
+
+func parseQuery(raw string) (query, error) {
+	if raw == "" {
+		return query{}, nil
+	}
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return query{}, badRequest("the query is malformed")
+	}
+	if yes, _ := strconv.ParseBool(values.Get("wait_for_change")); yes {
+		// Answered at once, whoever waits in a loop would ask without a pause. The Go
+		// client pauses for 5 seconds after an error that is no 5xx.
+		return query{}, badRequest("wait_for_change is not served: ask again when the token is about to expire")
+	}
+	q := query{alt: values.Get("alt"), audience: values.Get("audience")}
+	if q.alt != "" && q.alt != "json" && q.alt != "text" {
+		return query{}, badRequest("alt is json or text")
+	}
+	q.recursive, _ = strconv.ParseBool(values.Get("recursive"))
+	// SDKs send a list with commas; a scope has neither comma nor space.
+	q.scopes = strings.FieldsFunc(values.Get("scopes"), func(r rune) bool { return r == ',' || r == ' ' })
+	return q, nil
+}
