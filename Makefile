@@ -1,6 +1,6 @@
 # "make help" lists the targets. Only build-* is called by SAM; the rest is for people.
 
-.PHONY: help test lint ci bench local template-check clean build-Minter build-Rotator
+.PHONY: help test lint ci bench local sam-local conformance sdks template-check clean build-Minter build-Rotator build-MetadataLayer
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -21,24 +21,37 @@ bench: ## Measure against peers and print the table
 local: ## The whole main job on this machine, without an account
 	go run ./cmd/wifmint local
 
+sam-local: ## The same in SAM's containers, with its own images: needs Docker and their registry
+	PIP_NO_DEPS=1 bash .ci/venv sam
+	WIFMINT_REQUIRE=all WIFMINT_SAM_IMAGES=pull go test -count=1 -v -run 'SAMs' ./tests/conformance
+
+conformance: ## Against the SAM CLI, moto, boto3 and Google's own library, which it installs, Docker too
+	bash .ci/conformance
+
+sdks: ## Install Google's SDKs, which tests/sdks runs
+	bash .ci/sdks
+
 template-check: ## cfn-lint over the templates
 	bash .ci/template
 
 clean: ## Remove what builds left behind
-	rm -rf build .aws-sam .venv
+	rm -rf build .aws-sam .venv examples/.aws-sam examples/node/node_modules
 
-# The functions. SAM calls build-LOGICALID with ARTIFACTS_DIR, through
-# deploy/sam/ARCHITECTURE/Makefile, which sets GOARCH.
+# The functions and the layer. SAM calls build-LOGICALID with ARTIFACTS_DIR,
+# through deploy/sam/ARCHITECTURE/Makefile, which sets GOARCH. What is in a layer
+# gets below /opt, and Lambda starts every file of /opt/extensions.
 #
 # The same source gives the same bytes on any machine: -trimpath takes the
 # machine's paths out, -buildvcs=false the state of its clone, and without cgo
 # the binary is static whatever compilers the machine has.
 GOARCH ?= arm64
+GOBUILD := CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags "-s -w"
+
 build-Minter: PROGRAM := minter
 build-Rotator: PROGRAM := rotator
-build-Minter build-Rotator: export CGO_ENABLED := 0
-build-Minter build-Rotator: export GOOS := linux
-build-Minter build-Rotator: export GOARCH := $(GOARCH)
 build-Minter build-Rotator:
-	go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags "-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(PROGRAM)
+	$(GOBUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(PROGRAM)
 	cp -R config "$(ARTIFACTS_DIR)/"
+
+build-MetadataLayer:
+	$(GOBUILD) -o "$(ARTIFACTS_DIR)/extensions/wifmint-metadata" ./layers/metadata

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 func (s *sandbox) routes() http.Handler {
@@ -16,10 +15,11 @@ func (s *sandbox) routes() http.Handler {
 	mux.HandleFunc("POST "+runtime+"/invocation/{id}/response", s.handleResponse)
 	mux.HandleFunc("POST "+runtime+"/invocation/{id}/error", s.handleError)
 	mux.HandleFunc("POST "+runtime+"/init/error", s.handleInitError)
+	s.extensionRoutes(mux)
 	return mux
 }
 
-// handleNext ends the current invocation and waits for the next event.
+// handleNext ends the runtime's part of the phase and waits for the next event.
 func (s *sandbox) handleNext(w http.ResponseWriter, r *http.Request) {
 	if !s.nowIdle() {
 		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the current invocation has not been answered")
@@ -37,24 +37,18 @@ func (s *sandbox) handleNext(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// nowIdle notes that the process waits for an event. It reports false when it
+// nowIdle notes that the runtime waits for an event. It reports false when it
 // has still to answer one.
 func (s *sandbox) nowIdle() bool {
-	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.initTook == 0 {
-		s.initTook = now.Sub(s.started)
-		close(s.ready)
-	}
-	if s.current == nil {
-		return true
-	}
-	if !s.current.answered {
+	if s.current != nil && !s.current.answered {
 		return false
 	}
-	close(s.current.finished)
-	s.current = nil
+	if !s.idle {
+		s.idle = true
+		s.partDone()
+	}
 	return true
 }
 
@@ -128,7 +122,7 @@ func (s *sandbox) handleInitError(w http.ResponseWriter, r *http.Request) {
 func (s *sandbox) failInit(posted *FunctionError) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.initTook != 0 || s.initError != nil {
+	if s.idle || s.initTook != 0 || s.initError != nil {
 		return false
 	}
 	s.initError = posted

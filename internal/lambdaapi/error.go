@@ -10,9 +10,11 @@ import (
 type FunctionError struct {
 	// Type is what the runtime posted, in Go the error's type name, or one of
 	// Lambda's own: "Runtime.ExitError", "Sandbox.Timedout",
-	// "Function.ResponseSizeTooLarge".
+	// "Function.ResponseSizeTooLarge"; of an extension "Extension.LaunchError",
+	// "Extension.InitError", "Extension.ExitError", "Extension.Crash".
 	Type string
-	// Message is the error's text.
+	// Message is the error's text. Of an extension's error Lambda shows the exit
+	// status only; here it ends with what the extension posted.
 	Message string
 	// StackTrace is JSON as the runtime posted it; nil when it posted none.
 	StackTrace json.RawMessage
@@ -54,8 +56,8 @@ func postedError(headerType string, body []byte) *FunctionError {
 	return &e
 }
 
-func exitError(requestID, status string) *FunctionError {
-	return lambdaError("Runtime.ExitError", requestID, "Runtime exited with error: "+status)
+func exitError(status string) *FunctionError {
+	return lambdaError("Runtime.ExitError", "", "Runtime exited with error: "+status)
 }
 
 func timeoutError(requestID string, limit time.Duration) *FunctionError {

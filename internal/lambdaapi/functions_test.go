@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +27,10 @@ import (
 const functionVariable = "LAMBDAAPI_TEST_FUNCTION"
 
 func TestMain(m *testing.M) {
+	if run := extensions[filepath.Base(os.Args[0])]; run != nil {
+		run(&extensionClient{})
+		return
+	}
 	if name := os.Getenv(functionVariable); name != "" {
 		runFunction(name)
 		return
@@ -68,6 +73,9 @@ func runFunction(name string) {
 		os.Exit(7)
 	case "hang in init":
 		hang()
+	case "print in init":
+		fmt.Println("function starts")
+		lambda.Start(func() {})
 	case "slow init":
 		time.Sleep(150 * time.Millisecond)
 		lambda.Start(func() {})
@@ -97,7 +105,7 @@ func runFunction(name string) {
 		if err := child.Start(); err != nil {
 			panic(err)
 		}
-		lambda.Start(func() {})
+		lambda.Start(func(event json.RawMessage) { os.Exit(1) })
 	case "child":
 		// The connection tells the test how long this process lives.
 		conn, err := net.Dial("tcp", os.Getenv("ADDRESS"))

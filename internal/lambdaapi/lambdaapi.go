@@ -1,25 +1,34 @@
-// Package lambdaapi serves the Lambda runtime API on loopback and runs a
-// function's bootstrap against it, so that the very binaries that are deployed
-// run on any machine.
+// Package lambdaapi serves the Lambda runtime API and Extensions API on loopback
+// and runs a function's bootstrap and its extensions against them, so that the
+// very binaries that are deployed run on any machine.
 //
-// An [Environment] is one execution environment: one process at a time, which
-// is initialised once and then handles one event after the other. Its rules are
-// Lambda's:
+// An [Environment] is one execution environment: one process of the function and
+// one of each extension, which are initialised once and then handle one event
+// after the other. Its rules are Lambda's:
 //
-//   - The process sees the variables it is given and those Lambda sets, and
+//   - A process sees the variables it is given and those Lambda sets, and
 //     nothing of the environment of whoever started it.
-//   - An invocation ends when the function has answered and asks for the next
-//     event. A function that is over its deadline is killed.
-//   - A process that exited, was killed or failed its initialisation is
-//     replaced by the next invocation, which then is a cold start.
-//   - Process groups are killed as a whole: nothing the function started
+//   - The function starts when every extension has registered. The initialisation
+//     is over when it and they have asked for an event.
+//   - An invocation ends when the function has answered and it and the extensions
+//     that were told of the invocation ask for the next event. A function that is
+//     over its deadline is killed.
+//   - When a process exited, was killed or failed its initialisation, the others
+//     are ended too, and the next invocation, which then is a cold start, starts
+//     all anew.
+//   - Extensions are told of the end, and why, after the function has ended. They
+//     have the rest of 2 seconds.
+//   - Process groups are killed as a whole: nothing that a process started
 //     outlives it.
 //
-// It is for local runs and tests. It does not limit memory or CPU, has no
-// extensions, and any process of this machine can talk to its loopback port.
+// It is for local runs and tests. It does not limit memory or CPU, does not
+// trace, has neither internal extensions nor the Telemetry API, and any process
+// of this machine can talk to its loopback port.
 //
-// The protocol is "Using the Lambda runtime API for custom runtimes" in the AWS
-// Lambda Developer Guide, version 2018-06-01.
+// The protocols are "Using the Lambda runtime API for custom runtimes", version
+// 2018-06-01, and "Using the Lambda Extensions API to create extensions", version
+// 2020-01-01, in the AWS Lambda Developer Guide. Refusals of the second, of which
+// the guide gives only the status, are those of AWS's runtime interface emulator.
 package lambdaapi
 
 import (
@@ -57,23 +66,27 @@ type Function struct {
 	// TaskRoot is LAMBDA_TASK_ROOT and the working directory; zero means
 	// Bootstrap's directory.
 	TaskRoot string
+	// Extensions are the paths of external extensions' executables, which Lambda
+	// finds in /opt/extensions. An extension's name is its file's.
+	Extensions []string
 	// Env is the function's environment. It wins over what Lambda sets, except
 	// for AWS_LAMBDA_RUNTIME_API. Lambda sets AWS_REGION and the credentials as
-	// well; here they come from Env.
+	// well; here they come from Env. Extensions get it too, but for the variables
+	// that Lambda keeps to the runtime.
 	Env map[string]string
 	// Timeout bounds one invocation; zero means DefaultTimeout.
 	Timeout time.Duration
 	// Memory is AWS_LAMBDA_FUNCTION_MEMORY_SIZE in MB; zero means
 	// DefaultMemory. It is told to the function, not enforced.
 	Memory int
-	// Output is called with every line the function writes to standard output
-	// or standard error, without its newline, one call at a time. Lines longer
+	// Output is called with every line a process writes to standard output or
+	// standard error, without its newline, one call at a time. Lines longer
 	// than 256 KiB come in pieces. Lines may still come after Invoke has
 	// returned, but not after Kill or Close. A slow Output makes a slow
 	// function. Nil drops the lines.
 	Output func(line string)
-	// Freeze stops the process between invocations, as Lambda does: its clock
-	// jumps, its timers fire late, its idle connections time out unseen. Only
+	// Freeze stops the processes between invocations, as Lambda does: their clocks
+	// jump, their timers fire late, their idle connections time out unseen. Only
 	// Unix can do it; elsewhere it does nothing.
 	Freeze bool
 }
@@ -93,6 +106,9 @@ func (f Function) withDefaults() (Function, error) {
 	if f.TaskRoot, err = filepath.Abs(f.TaskRoot); err != nil {
 		return f, err
 	}
+	if f.Extensions, err = absolute(f.Extensions); err != nil {
+		return f, err
+	}
 	if f.Name == "" {
 		f.Name = "function"
 	}
@@ -105,6 +121,23 @@ func (f Function) withDefaults() (Function, error) {
 	return f, nil
 }
 
+// absolute fails when two extensions would have the same name.
+func absolute(extensions []string) ([]string, error) {
+	paths, names := make([]string, len(extensions)), map[string]bool{}
+	for i, path := range extensions {
+		name := filepath.Base(path)
+		if names[name] {
+			return nil, fmt.Errorf("two extensions are named %s: rename one's file", name)
+		}
+		names[name] = true
+		var err error
+		if paths[i], err = filepath.Abs(path); err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
+}
+
 // Result is what became of an invocation that took place.
 type Result struct {
 	// RequestID is a UUID.
@@ -115,8 +148,8 @@ type Result struct {
 	Error *FunctionError
 	// Duration is from handing over the event to the end of the invocation.
 	Duration time.Duration
-	// InitDuration is from starting the process to its first request for an
-	// event; zero when the process had served an invocation before.
+	// InitDuration is from starting the first process to the last one's first
+	// request for an event; zero when they had served an invocation before.
 	InitDuration time.Duration
 }
 
@@ -130,10 +163,10 @@ type Environment struct {
 
 	mu      sync.Mutex
 	closed  bool
-	sandbox *sandbox // the latest, running or gone; nil before the first
+	sandbox *sandbox // the latest, running, ending or gone; nil before the first
 }
 
-// Start starts the function's process and returns when it asks for its first
+// Start starts the processes and returns when each has asked for its first
 // event. ctx bounds the start only. An initialisation that fails is a
 // *FunctionError, and nothing is left running.
 func Start(ctx context.Context, f Function) (*Environment, error) {
@@ -204,8 +237,9 @@ func checkEvent(event []byte) ([]byte, error) {
 }
 
 // ready returns a sandbox that waits for an event: the one there is, or, when
-// its process is gone, a new one.
+// one of its processes has ended, a new one.
 func (e *Environment) ready(ctx context.Context) (*sandbox, error) {
+	e.latest().settle()
 	s, err := e.running()
 	if err != nil {
 		return nil, err
@@ -235,29 +269,25 @@ func (e *Environment) running() (*sandbox, error) {
 }
 
 // PID is the process id of the function, or 0 when it is not running.
-func (e *Environment) PID() int {
-	if s := e.latest(); s.alive() {
-		return s.cmd.Process.Pid
-	}
-	return 0
-}
+func (e *Environment) PID() int { return e.latest().pid() }
 
-// InitDuration is how long the latest process took from its start to its first
-// request for an event.
+// InitDuration is how long the latest processes took from their start to the
+// last one's first request for an event.
 func (e *Environment) InitDuration() time.Duration { return e.latest().initDuration() }
 
-// Kill kills the function with SIGKILL, in the middle of whatever it does, and
-// returns when nothing of it is left. The next Invoke starts it anew.
+// Kill kills the processes with SIGKILL, in the middle of whatever they do, and
+// returns when nothing of them is left. The next Invoke starts them anew.
 func (e *Environment) Kill() { e.latest().kill() }
 
-// Close ends the function: with SIGTERM, and after half a second with SIGKILL.
-// An invocation under way ends as if the function had exited. Nothing is left
+// Close ends the function with SIGTERM, and then the extensions with SHUTDOWN.
+// After half a second, and after 2 seconds from the beginning, comes SIGKILL. An
+// invocation under way ends as if the function had exited. Nothing is left
 // running when Close returns. Further calls do nothing.
 func (e *Environment) Close() {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
-	e.latest().terminate()
+	e.latest().end(spindown)
 }
 
 func (e *Environment) latest() *sandbox {

@@ -3,50 +3,64 @@ package lambdaapi
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"os/exec"
-	"strconv"
+	"slices"
 	"sync"
 	"time"
 )
 
-// terminationGrace is how long a process may take to end after SIGTERM.
-const terminationGrace = 500 * time.Millisecond
+const (
+	// terminationGrace is how long the runtime may take to end after SIGTERM. Lambda
+	// grants 300 ms, and these to one that asks to be told.
+	terminationGrace = 500 * time.Millisecond
+	// shutdownLimit is how long the runtime and the extensions may take together,
+	// according to the guide's "Shutdown phase".
+	shutdownLimit = 2 * time.Second
+)
 
-// sandbox is one process and the runtime API that is served to it alone, so
-// that what a killed process sent late cannot reach its successor.
+// Why a sandbox ends, as extensions are told.
+const (
+	spindown = "spindown"
+	timedOut = "timeout"
+	failed   = "failure"
+	atOnce   = "at once" // which they are not told
+)
+
+// sandbox is the runtime's process, those of its extensions, and the APIs that
+// are served to them alone, so that what a killed process sent late cannot
+// reach its successor. One goroutine, live, starts and ends the processes.
 type sandbox struct {
-	function Function
-	server   *http.Server
-	cmd      *exec.Cmd
-	started  time.Time
-	events   chan *invocation
+	function   Function
+	server     *http.Server
+	address    string // of the server
+	extensions []*extension
+	started    time.Time
+	events     chan *invocation
 
-	ready      chan struct{} // closed at the first request for an event
+	registered chan struct{} // closed when every extension has registered
+	ready      chan struct{} // closed when the runtime and every extension have asked for an event
 	initFailed chan struct{} // closed when the runtime has posted initError
-	gone       chan struct{} // closed when the process is reaped and the server down
+	broken     chan struct{} // closed with the first process that ended or could not be started
+	stop       chan string   // why the sandbox is to end; the first reason holds
+	killed     chan struct{} // closed, by killOnce, when it is to end without any more time
+	killOnce   sync.Once
+	gone       chan struct{} // closed when the processes are reaped and the server down
 
 	mu        sync.Mutex
+	runtime   *process   // nil until the extensions have registered
+	processes []*process // the extensions, in their order, and the runtime
+	ending    bool       // no process is to be frozen any more
+	fault     error      // of the first process that ended or could not be started
+	pending   int        // of the runtime and the extensions: who has a part in this phase and has not done it
+	idle      bool       // the runtime waits for an event
 	initTook  time.Duration
 	initError *FunctionError
 	served    bool        // an invocation was begun
-	current   *invocation // nil while the process waits for an event
-}
-
-// invocation is one event on its way through the function. The sandbox's
-// mutex guards the answer.
-type invocation struct {
-	id       string
-	event    []byte
-	deadline time.Time
-	finished chan struct{} // closed when the runtime, having answered, asks for the next event
-
-	answered bool
-	payload  []byte
-	err      *FunctionError
+	current   *invocation // nil while everyone waits for an event
 }
 
 func spawn(f Function) (*sandbox, error) {
@@ -56,73 +70,155 @@ func spawn(f Function) (*sandbox, error) {
 	}
 	s := &sandbox{
 		function:   f,
+		address:    listener.Addr().String(),
+		started:    time.Now(),
 		events:     make(chan *invocation),
+		registered: make(chan struct{}),
 		ready:      make(chan struct{}),
 		initFailed: make(chan struct{}),
+		broken:     make(chan struct{}),
+		stop:       make(chan string, 1),
+		killed:     make(chan struct{}),
 		gone:       make(chan struct{}),
+		pending:    1 + len(f.Extensions),
+	}
+	for _, path := range f.Extensions {
+		s.extensions = append(s.extensions, newExtension(path))
+	}
+	if len(s.extensions) == 0 {
+		close(s.registered)
 	}
 	s.server = &http.Server{Handler: s.routes()}
-	output := &lineWriter{emit: f.Output}
-	s.cmd = &exec.Cmd{
-		Path: f.Bootstrap,
-		Args: []string{f.Bootstrap},
-		Dir:  f.TaskRoot,
-		Env:  environ(f, listener.Addr().String()),
-		// A process that left the group and kept the output open is not waited for.
-		WaitDelay: terminationGrace,
-	}
-	if f.Output != nil {
-		s.cmd.Stdout, s.cmd.Stderr = output, output
-	}
-	ownGroup(s.cmd)
-
-	s.started = time.Now()
-	if err := s.cmd.Start(); err != nil {
-		_ = listener.Close()
-		return nil, err
-	}
-	go s.serve(listener, output)
+	go s.live(listener)
 	return s, nil
 }
 
-// serve serves the runtime API for as long as the process lives.
-func (s *sandbox) serve(listener net.Listener, output *lineWriter) {
+// live takes the sandbox from its first process to the end of its last, and
+// serves the APIs meanwhile.
+func (s *sandbox) live(listener net.Listener) {
 	serving := make(chan struct{})
 	go func() {
 		defer close(serving)
 		_ = s.server.Serve(listener)
 	}()
 
-	_ = s.cmd.Wait() // how it ended is in ProcessState
-	killGroup(s.cmd.Process)
-	output.close()
+	s.shutDown(s.run())
+	s.fail(errors.New("it was ended before it had started"))
 	_ = s.server.Close()
 	<-serving
 	close(s.gone)
 }
 
-// environ is the whole environment of the process.
-func environ(f Function, api string) []string {
-	env := map[string]string{
-		"AWS_LAMBDA_FUNCTION_NAME":        f.Name,
-		"AWS_LAMBDA_FUNCTION_VERSION":     "$LATEST",
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.Memory),
-		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
-		"AWS_LAMBDA_LOG_FORMAT":           "JSON",
-		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/" + f.Name,
-		"AWS_LAMBDA_LOG_STREAM_NAME":      "local",
-		"LAMBDA_TASK_ROOT":                f.TaskRoot,
-		"TZ":                              ":UTC",
-		"_HANDLER":                        "bootstrap",
+// run starts the extensions and, when they have registered, the runtime. It
+// returns why they are to end.
+func (s *sandbox) run() (reason string) {
+	env, output := environ(s.function, s.address), s.output()
+	for _, x := range s.extensions {
+		ended := func(status string) *FunctionError { return s.extensionError(x, status) }
+		var err error
+		if x.process, err = s.launch(x.command(env), output, ended); err != nil {
+			s.fail(lambdaError("Extension.LaunchError", "", x.name+": "+err.Error()))
+			return failed
+		}
 	}
-	maps.Copy(env, f.Env)
-	env["AWS_LAMBDA_RUNTIME_API"] = api
+	if reason := s.await(s.registered); reason != "" {
+		return reason
+	}
+	bootstrap := &exec.Cmd{
+		Path: s.function.Bootstrap,
+		Args: []string{s.function.Bootstrap},
+		Dir:  s.function.TaskRoot,
+		Env:  env,
+	}
+	runtime, err := s.launch(bootstrap, output, exitError)
+	if err != nil {
+		s.fail(err)
+		return failed
+	}
+	s.mu.Lock()
+	s.runtime = runtime
+	s.mu.Unlock()
+	return s.await(nil)
+}
 
-	list := make([]string, 0, len(env))
-	for name, value := range env {
-		list = append(list, name+"="+value)
+// await returns why the sandbox is to end, or nothing when done is closed first.
+func (s *sandbox) await(done chan struct{}) (reason string) {
+	select {
+	case <-done:
+		return ""
+	case <-s.broken:
+		return failed
+	case <-s.killed:
+		return atOnce
+	case reason = <-s.stop:
+		return reason
 	}
-	return list
+}
+
+// launch starts a process with whose end the sandbox's begins. ended makes an
+// error of how it ended.
+func (s *sandbox) launch(cmd *exec.Cmd, output func(string), ended func(status string) *FunctionError) (*process, error) {
+	p, err := startProcess(cmd, output, func(status string) { s.fail(ended(status)) })
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.processes = append(s.processes, p)
+	return p, nil
+}
+
+// output is the function's Output for several processes.
+func (s *sandbox) output() func(line string) {
+	if s.function.Output == nil {
+		return nil
+	}
+	var turn sync.Mutex
+	return func(line string) {
+		turn.Lock()
+		defer turn.Unlock()
+		s.function.Output(line)
+	}
+}
+
+// fail notes why the sandbox ends. What comes later is a consequence.
+func (s *sandbox) fail(fault error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fault == nil {
+		s.fault = fault
+		close(s.broken)
+	}
+}
+
+// shutDown ends every process in Lambda's order: the runtime by SIGTERM, then
+// the extensions by their SHUTDOWN event, and who takes too long by SIGKILL.
+// Without extensions the runtime has time only if nothing went wrong.
+func (s *sandbox) shutDown(reason string) {
+	s.mu.Lock()
+	s.ending = true
+	s.mu.Unlock()
+	if reason == atOnce || reason != spindown && len(s.extensions) == 0 {
+		for _, p := range slices.Backward(s.processes) { // the runtime first: its end is the error
+			p.kill()
+		}
+		return
+	}
+	s.thaw()
+	start := time.Now()
+	if s.runtime != nil {
+		s.runtime.signal(terminateGroup)
+		s.runtime.end(start.Add(terminationGrace), s.killed)
+	}
+	deadline := start.Add(shutdownLimit)
+	for _, x := range s.extensions {
+		s.sendShutdown(x, reason, deadline)
+	}
+	for _, x := range s.extensions {
+		if x.process != nil {
+			x.process.end(deadline, s.killed)
+		}
+	}
 }
 
 // arn is that of the function in an account that cannot exist.
@@ -131,8 +227,9 @@ func (s *sandbox) arn() string {
 	return "arn:aws:lambda:" + region + ":000000000000:function:" + s.function.Name
 }
 
-// awaitInit returns when the process has asked for its first event. It fails
-// with a *FunctionError, or with ctx's error.
+// awaitInit returns when the runtime and the extensions have asked for their
+// first event. It fails with a *FunctionError, with that of a process that could
+// not be started, or with ctx's error.
 func (s *sandbox) awaitInit(ctx context.Context) error {
 	if s.initDuration() != 0 {
 		return nil // it may be long ago, after which every case below can be true
@@ -154,7 +251,7 @@ func (s *sandbox) awaitInit(ctx context.Context) error {
 	if s.initError != nil {
 		return s.initError
 	}
-	return exitError("", s.cmd.ProcessState.String())
+	return s.fault
 }
 
 func (s *sandbox) initDuration() time.Duration {
@@ -163,71 +260,14 @@ func (s *sandbox) initDuration() time.Duration {
 	return s.initTook
 }
 
-// invoke takes an event through the function and fills in the result. It
-// fails with a *FunctionError, or with ctx's error.
-func (s *sandbox) invoke(ctx context.Context, event []byte, result *Result) error {
-	s.thaw()
-	start := time.Now()
-	inv := &invocation{
-		id:       result.RequestID,
-		event:    event,
-		deadline: start.Add(s.function.Timeout),
-		finished: make(chan struct{}),
-	}
-	result.InitDuration = s.begin(inv)
-	err := s.finish(ctx, inv)
-	result.Duration = time.Since(start)
-	s.freeze()
-
+// pid is 0 when the runtime is not running.
+func (s *sandbox) pid() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !inv.answered {
-		return err
-	}
-	// The caller of a real Lambda has its answer even if the function then
-	// exits or is killed.
-	if inv.err != nil {
-		return inv.err
-	}
-	result.Payload = inv.payload
-	return nil
-}
-
-// begin makes inv the current invocation and returns what the initialisation
-// took if inv is the first.
-func (s *sandbox) begin(inv *invocation) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.current = inv
-	if s.served {
+	if s.runtime == nil || !s.alive() {
 		return 0
 	}
-	s.served = true
-	return s.initTook
-}
-
-// finish returns when the invocation is over, and without an error only if the
-// process is ready for another one.
-func (s *sandbox) finish(ctx context.Context, inv *invocation) error {
-	timeout := time.NewTimer(time.Until(inv.deadline))
-	defer timeout.Stop()
-	events := s.events
-	for {
-		select {
-		case events <- inv:
-			events = nil
-		case <-inv.finished:
-			return nil
-		case <-s.gone:
-			return exitError(inv.id, s.cmd.ProcessState.String())
-		case <-timeout.C:
-			s.kill()
-			return timeoutError(inv.id, s.function.Timeout)
-		case <-ctx.Done():
-			s.kill()
-			return fmt.Errorf("the function was killed: %w", ctx.Err())
-		}
-	}
+	return s.runtime.cmd.Process.Pid
 }
 
 func (s *sandbox) alive() bool {
@@ -242,35 +282,49 @@ func (s *sandbox) alive() bool {
 	}
 }
 
-func (s *sandbox) kill() {
-	if s.alive() {
-		killGroup(s.cmd.Process)
-		<-s.gone
-	}
-}
-
-func (s *sandbox) terminate() {
-	if !s.alive() {
+// settle waits for the end of a sandbox that is ending.
+func (s *sandbox) settle() {
+	if s == nil {
 		return
 	}
-	terminateGroup(s.cmd.Process)
-	grace := time.NewTimer(terminationGrace)
-	defer grace.Stop()
 	select {
-	case <-s.gone:
-	case <-grace.C:
-		s.kill()
+	case <-s.broken:
+		<-s.gone
+	default:
 	}
 }
 
+// kill returns when nothing is left of the sandbox, to which it gives no time.
+func (s *sandbox) kill() {
+	s.killOnce.Do(func() { close(s.killed) })
+	<-s.gone
+}
+
+// end returns when nothing is left of the sandbox, which had its time to end.
+func (s *sandbox) end(reason string) {
+	select {
+	case s.stop <- reason:
+	default: // it ends already
+	}
+	<-s.gone
+}
+
+// freeze stops every process, unless they are to end.
 func (s *sandbox) freeze() {
-	if s.function.Freeze && s.alive() {
-		freezeGroup(s.cmd.Process)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.function.Freeze || s.ending {
+		return
+	}
+	for _, p := range s.processes {
+		p.signal(freezeGroup)
 	}
 }
 
 func (s *sandbox) thaw() {
-	if s.function.Freeze && s.alive() {
-		thawGroup(s.cmd.Process)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.processes {
+		p.signal(thawGroup)
 	}
 }

@@ -4,11 +4,11 @@ package lambdaapi
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,7 +17,7 @@ import (
 
 // TestNothingIsLeftBehind is not parallel: it looks at the whole process.
 func TestNothingIsLeftBehind(t *testing.T) {
-	f := function(t, "count")
+	f := withExtensions(t, "count", "usher", "recluse")
 	f.Output = func(string) {}
 	e := start(t, f)
 	invoke(t, e, `{}`)
@@ -45,7 +45,11 @@ func TestNothingIsLeftBehind(t *testing.T) {
 
 func TestWhatTheFunctionStartedDiesWithIt(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(*Environment){"killed": (*Environment).Kill, "closed": (*Environment).Close} {
+	for name, end := range map[string]func(*Environment){
+		"killed": (*Environment).Kill,
+		"closed": (*Environment).Close,
+		"exits":  func(e *Environment) { _, _ = e.Invoke(context.Background(), nil) },
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -80,22 +84,37 @@ func TestCloseDoesNotRelyOnTheFunctionsManners(t *testing.T) {
 	}
 }
 
-func TestAFrozenFunctionThawsForItsInvocation(t *testing.T) {
+func TestWhatIsFrozenThawsForItsInvocation(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("reads the state of the process from /proc")
+		t.Skip("reads the state of the processes from /proc")
 	}
-	f := function(t, "count")
-	f.Freeze = true
+	var out transcript
+	f := withExtensions(t, "count", "window")
+	f.Freeze, f.Output = true, out.add
 	e := start(t, f)
+	extension, _, _ := strings.Cut(out.all()[0], " ")
 	for range 3 {
-		eventually(t, "the process is not stopped", func() bool {
-			stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", e.PID()))
-			return strings.Contains(string(stat), ") T ")
-		})
+		for _, pid := range []string{strconv.Itoa(e.PID()), extension} {
+			eventually(t, "process "+pid+" is not stopped", func() bool {
+				stat, _ := os.ReadFile("/proc/" + pid + "/stat")
+				return strings.Contains(string(stat), ") T ")
+			})
+		}
 		if result := invoke(t, e, `{}`); result.Error != nil {
 			t.Fatal(result.Error)
 		}
+	}
+}
+
+func TestFrozenExtensionsThawForTheirEnd(t *testing.T) {
+	t.Parallel()
+	var out transcript
+	f := withExtensions(t, "nothing", "usher")
+	f.Freeze, f.Output = true, out.add
+	start(t, f).Close()
+	if events := out.events(t); len(events) != 1 || events[0].Type != shutdownEvent {
+		t.Errorf("the extension was told %+v", events)
 	}
 }
 
