@@ -30,6 +30,7 @@ type commands struct {
 	SubjectToken subjectTokenCommand `cmd:"" name:"subject-token" help:"Print the subject token that a credential file yields now. It is a credential for 15 minutes."`
 	Token        tokenCommand        `cmd:"" help:"Mint one token and print it as it would be stored, masked."`
 	Metadata     metadataCommand     `cmd:"" help:"Serve the tokens in secrets as Google's metadata server does, to every Google SDK on this machine."`
+	Setup        setupCommand        `cmd:"" help:"Print what sets up Google and AWS, from a few questions or flags."`
 }
 
 // world is what a command may touch besides its arguments.
