@@ -82,7 +82,7 @@ func openCloud(env *testscript.Env) error {
 	env.Setenv("TOKEN_URL", server.Endpoints().TokenURL)
 	env.Setenv("IAM_URL", server.Endpoints().IAMCredentials)
 	env.Values["cloud"] = cloud
-	return nil
+	return trustOthers(env, cloud, server.Endpoints())
 }
 
 // expand puts the values of $VARIABLES into a file: expand credentials.json.

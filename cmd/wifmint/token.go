@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,11 +16,15 @@ import (
 	"github.com/wifmint/wifmint/internal/keeper"
 	"github.com/wifmint/wifmint/pkg/externalaccount"
 	"github.com/wifmint/wifmint/pkg/supplier"
+	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
 // mintTimeout bounds a command that talks to AWS and Google: a program may take
 // two minutes for the subject token, and the calls after it a minute.
 const mintTimeout = 3 * time.Minute
+
+// googleUser is the type of a credential file with the login of a Google account.
+const googleUser = "authorized_user"
 
 type subjectTokenCommand struct {
 	Config string     `required:"" placeholder:"FILE" help:"A credential file, or a config document."`
@@ -33,11 +38,16 @@ func (c *subjectTokenCommand) Run(w *world) error {
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, mintTimeout)
 	defer cancel()
-	credentials, err := openCredentials(ctx, c.Config, now, w)
+	doc, err := readDocument(c.Config, w)
 	if err != nil {
 		return err
 	}
-	token, err := credentials.SubjectToken(ctx)
+	file, ok := doc.origin().(*externalaccount.File)
+	if !ok {
+		return usageError{fmt.Errorf("%s is a person's login, which has a refresh token and no subject token; "+
+			"see wifmint token, or name a credential file of type external_account", c.Config)}
+	}
+	token, err := externalaccount.New(file, doc.options(ctx, now, w)).SubjectToken(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,7 +57,7 @@ func (c *subjectTokenCommand) Run(w *world) error {
 
 type tokenCommand struct {
 	Config string   `required:"" placeholder:"FILE" help:"A credential file, or a config document."`
-	Scope  []string `placeholder:"S" help:"A scope to ask for; may be repeated. The default is cloud-platform."`
+	Scope  []string `placeholder:"S" help:"A scope to ask for; may be repeated. The default is cloud-platform, or what the file says."`
 	Show   bool     `help:"Print the token itself instead of its fingerprint."`
 }
 
@@ -68,49 +78,74 @@ func (c *tokenCommand) Run(w *world) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Scope) == 0 {
-		c.Scope = []string{keeper.CloudPlatformScope}
+	_, isLogin := doc.credentials.(*externalaccount.AuthorizedUserFile)
+	if isLogin && len(c.Scope) > 0 {
+		return usageError{fmt.Errorf("%s is a person's login, whose tokens have the scopes of the login: leave --scope out, "+
+			"or log in with gcloud auth application-default login --scopes=…", c.Config)}
 	}
-	began := time.Now()
-	minted, err := newCredentials(ctx, doc, time.Now, w).Token(ctx, c.Scope)
-	if e, ok := errors.AsType[*externalaccount.RefreshError](err); ok && e.Leg == externalaccount.LegConfig {
+	file := &loginFile{path: c.Config, content: doc.content, stderr: w.stderr}
+	options := doc.options(ctx, time.Now, w)
+	options.Scopes, options.DefaultScopes = c.Scope, []string{keeper.CloudPlatformScope}
+	options.OnRefreshToken = file.keep
+	credentials, err := doc.credentials.Credentials(options)
+	if err != nil {
 		return usageError{err}
 	}
-	if err != nil {
-		return err
+	began := time.Now()
+	minted, err := credentials.Refresh(ctx)
+	if e, ok := errors.AsType[*externalaccount.RefreshError](err); ok && e.Leg == externalaccount.LegConfig {
+		err = usageError{err}
 	}
-	target := keeper.Target{Name: "token", ServiceAccount: minted.ServiceAccount, Scopes: c.Scope}
-	token := (&keeper.Config{Credentials: doc.credentials}).Identity(target)
+	if err != nil {
+		return errors.Join(err, file.err)
+	}
+	token := identity(doc.credentials, credentials, minted.ServiceAccount)
 	token.Value, token.Expiry, token.MintedAt = minted.Value, minted.Expiry, began
+	return errors.Join(c.print(token, w), file.err)
+}
+
+func (c *tokenCommand) print(token tokenstore.Token, w *world) error {
 	text, err := json.Marshal(token) // masked
 	if c.Show {
 		text, err = token.Encode()
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		fmt.Fprintf(w.stdout, "%s\n", text)
 	}
-	fmt.Fprintf(w.stdout, "%s\n", text)
-	return nil
+	return err
 }
 
-func openCredentials(ctx context.Context, file string, now func() time.Time, w *world) (*externalaccount.Credentials, error) {
-	doc, err := readDocument(file, w)
-	if err != nil {
-		return nil, err
+// identity is the stored token of a service account or, if that is empty, of
+// whoever the file's credentials are.
+func identity(f externalaccount.AnyFile, c externalaccount.AnyCredentials, serviceAccount string) tokenstore.Token {
+	target := keeper.Target{Name: "token", ServiceAccount: serviceAccount, Scopes: c.Scopes()}
+	if len(target.Scopes) == 0 { // a login's are at least that, if gcloud made it
+		target.Scopes = []string{keeper.CloudPlatformScope}
 	}
-	return newCredentials(ctx, doc, now, w), nil
+	vouching := &externalaccount.File{UniverseDomain: c.UniverseDomain()}
+	switch f := f.(type) {
+	case *externalaccount.File:
+		vouching.Audience = f.Audience
+	case *externalaccount.AuthorizedUserFile: // which gcloud seldom tells the person of
+		vouching.Audience = cmp.Or(f.Audience, f.Account, f.Type)
+	}
+	token := (&keeper.Config{Credentials: vouching}).Identity(target)
+	if f, ok := f.(*externalaccount.AuthorizedUserFile); ok && f.Type == googleUser {
+		token.Kind = tokenstore.AccessToken // which no provider has vouched for
+	}
+	return token
 }
 
-// newCredentials makes credentials that, for AWS, also look where a person's keys
-// are, which the functions never need to.
-func newCredentials(ctx context.Context, doc *document, now func() time.Time, w *world) *externalaccount.Credentials {
+// options are those of a command. For AWS they have it look where a person's keys
+// are, which the functions never need to, also if it is only behind service
+// accounts that there is AWS: whoever impersonates hands its options on.
+func (d *document) options(ctx context.Context, now func() time.Time, w *world) externalaccount.Options {
 	options := externalaccount.Options{Now: now, Getenv: w.getenv, AllowAnyEndpoint: keeper.UnsafeEndpoints(w.getenv)}
-	if doc.credentials.AWS == nil {
-		return externalaccount.New(doc.credentials, options)
+	if file, ok := d.origin().(*externalaccount.File); ok && file.AWS != nil {
+		own := externalaccount.AWSSources(file, options)
+		options.Supplier = slices.Insert(own, len(own)-1, personal(ctx)) // before IMDS, which is slow where there is none
 	}
-	own := externalaccount.AWSSources(doc.credentials, options)
-	options.Supplier = slices.Insert(own, len(own)-1, personal(ctx)) // before IMDS, which is slow where there is none
-	return externalaccount.New(doc.credentials, options)
+	return options
 }
 
 // personal is the AWS configuration of whoever is at the terminal: profiles and

@@ -22,13 +22,16 @@ func (c *validateCommand) Run(w *world) error {
 		return err
 	}
 	fmt.Fprintf(w.stdout, "%s: %s, no problems\n", c.File, doc.describe())
+	if doc.config == nil {
+		explain(doc.credentials, w.getenv, w.stdout)
+	}
 	return nil
 }
 
 // describe says what a valid document is.
 func (d *document) describe() string {
 	if d.config == nil {
-		return "a credential file of type " + d.credentials.Type
+		return "a credential file of type " + typeOf(d.credentials)
 	}
 	federated := 0
 	for _, t := range d.config.Targets {

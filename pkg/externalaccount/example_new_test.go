@@ -115,7 +115,7 @@ func ExampleNew_certificate() {
 	fmt.Println(err)
 	// Output:
 	// https://sts.mtls.googleapis.com/v1/token
-	// getting the subject token from certificate: reading the certificate configuration: stat certificate_config.json: no such file or directory
+	// getting the subject token from certificate: reading the certificate configuration that credential_source.certificate.certificate_config_location names: stat certificate_config.json: no such file or directory
 }
 
 // AWS signs a JWT, for a provider that knows the AWS account as an OpenID Connect

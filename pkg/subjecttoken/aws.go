@@ -67,11 +67,12 @@ func (a *AWS) SubjectToken(ctx context.Context) (secret.Text, error) {
 	signer := RequestSigner{Region: region, Service: "sts", Now: a.Now, keys: &a.keys}
 	header := make(http.Header, 1+signerHeaders)
 	header[targetHeader] = []string{a.Audience}
-	signed, err := signer.sign(ctx, creds, Request{
-		Method: http.MethodPost,
-		URL:    strings.ReplaceAll(verificationURL, "{region}", region),
-	}, header, signer.now())
+	verificationURL = strings.ReplaceAll(verificationURL, "{region}", region)
+	signed, err := signer.sign(ctx, creds, Request{Method: http.MethodPost, URL: verificationURL}, header, signer.now())
 	if err != nil {
+		if _, ok := absolute(verificationURL); !ok {
+			err = &Error{Reason: "credential_source.regional_cred_verification_url is not an absolute https URL; write " + DefaultVerificationURL}
+		}
 		return secret.Text{}, err
 	}
 	return serialize(signed), nil

@@ -225,6 +225,8 @@ func awsHint(code string) string {
 		return "; name fewer or shorter TokenAudiences"
 	case "InvalidAction":
 		return "; is BaseEndpoint that of a region?"
+	case googleapi.CodeUnreachable, googleapi.CodeTimeout:
+		return "; a function in a VPC reaches it through a NAT gateway or a VPC endpoint"
 	}
 	return ""
 }

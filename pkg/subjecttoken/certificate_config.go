@@ -25,7 +25,11 @@ func (c *Certificate) files() (certificateFiles, error) {
 	}
 	content, err := readFile(path)
 	if err != nil {
-		return certificateFiles{}, certificateError("reading the certificate configuration", err)
+		named := "that credential_source.certificate.certificate_config_location names"
+		if c.UseDefaultConfig {
+			named = "at its default place; where it is elsewhere, tell by GOOGLE_API_CERTIFICATE_CONFIG or by credential_source.certificate.certificate_config_location"
+		}
+		return certificateFiles{}, certificateError("reading the certificate configuration "+named, err)
 	}
 	files, flaw := readCertificateConfig(content)
 	if flaw != "" {
@@ -66,7 +70,7 @@ func defaultCertificateConfig(getenv func(string) string) (path, flaw string) {
 	}
 	directory := getenv(home)
 	if directory == "" {
-		return "", "there is no default certificate configuration: none of GOOGLE_API_CERTIFICATE_CONFIG, CLOUDSDK_CONFIG and " + home + " is set"
+		return "", "there is no default certificate configuration: none of GOOGLE_API_CERTIFICATE_CONFIG, CLOUDSDK_CONFIG and " + home + " is set; set the first to its path, or name it in credential_source.certificate.certificate_config_location"
 	}
 	return filepath.Join(directory, below, "gcloud", name), ""
 }

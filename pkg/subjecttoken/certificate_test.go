@@ -178,16 +178,20 @@ func TestCertificatesThatCannotBeUsed(t *testing.T) {
 	}{
 		"no configuration":        {func(_ *testing.T, c *Certificate, _ installed) { c.ConfigLocation = "" }, "no certificate configuration is named; set credential_source.certificate"},
 		"two configurations":      {func(_ *testing.T, c *Certificate, _ installed) { c.UseDefaultConfig = true }, "two certificate configurations are named"},
-		"a missing configuration": {func(t *testing.T, _ *Certificate, f installed) { os.Remove(f.config) }, "reading the certificate configuration: "},
-		"a broken configuration":  {func(t *testing.T, _ *Certificate, f installed) { rewrite(t, f.config, "{") }, "certificate_config.json is not one JSON object"},
-		"a missing certificate":   {func(t *testing.T, _ *Certificate, f installed) { os.Remove(f.cert) }, "cert_configs.workload.cert_path"},
-		"a missing key":           {func(t *testing.T, _ *Certificate, f installed) { os.Remove(f.key) }, "cert_configs.workload.key_path"},
-		"a missing chain":         {func(t *testing.T, c *Certificate, f installed) { c.TrustChainPath = f.chain }, "credential_source.certificate.trust_chain_path"},
-		"no certificate":          {func(t *testing.T, _ *Certificate, f installed) { rewrite(t, f.cert, planted) }, "are no PEM certificate and its unencrypted PEM key"},
-		"no key":                  {func(t *testing.T, _ *Certificate, f installed) { rewrite(t, f.key, planted) }, "are no PEM certificate and its unencrypted PEM key"},
-		"an encrypted key":        {func(t *testing.T, _ *Certificate, f installed) { rewrite(t, f.key, encrypted) }, "unencrypted PEM key"},
-		"another's key":           {func(t *testing.T, _ *Certificate, f installed) { rewrite(t, f.key, other.keyPEM(t)) }, "private key does not match public key"},
-		"an expired certificate":  {func(t *testing.T, _ *Certificate, f installed) { f.renew(t, old) }, "expired at 2024-01-02T03:04:05Z; whoever issues it has to renew it"},
+		"a missing configuration": {func(t *testing.T, _ *Certificate, f installed) { os.Remove(f.config) }, "reading the certificate configuration that credential_source.certificate.certificate_config_location names: "},
+		"no default configuration": {func(t *testing.T, c *Certificate, _ installed) {
+			c.ConfigLocation, c.UseDefaultConfig = "", true
+			c.Getenv = func(string) string { return t.TempDir() }
+		}, "where it is elsewhere, tell by GOOGLE_API_CERTIFICATE_CONFIG or by"},
+		"a broken configuration": {func(t *testing.T, _ *Certificate, f installed) { rewrite(t, f.config, "{") }, "certificate_config.json is not one JSON object"},
+		"a missing certificate":  {func(t *testing.T, _ *Certificate, f installed) { os.Remove(f.cert) }, "cert_configs.workload.cert_path"},
+		"a missing key":          {func(t *testing.T, _ *Certificate, f installed) { os.Remove(f.key) }, "cert_configs.workload.key_path"},
+		"a missing chain":        {func(t *testing.T, c *Certificate, f installed) { c.TrustChainPath = f.chain }, "credential_source.certificate.trust_chain_path"},
+		"no certificate":         {func(t *testing.T, _ *Certificate, f installed) { rewrite(t, f.cert, planted) }, "are no PEM certificate and its unencrypted PEM key"},
+		"no key":                 {func(t *testing.T, _ *Certificate, f installed) { rewrite(t, f.key, planted) }, "are no PEM certificate and its unencrypted PEM key"},
+		"an encrypted key":       {func(t *testing.T, _ *Certificate, f installed) { rewrite(t, f.key, encrypted) }, "unencrypted PEM key"},
+		"another's key":          {func(t *testing.T, _ *Certificate, f installed) { rewrite(t, f.key, other.keyPEM(t)) }, "private key does not match public key"},
+		"an expired certificate": {func(t *testing.T, _ *Certificate, f installed) { f.renew(t, old) }, "expired at 2024-01-02T03:04:05Z; whoever issues it has to renew it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

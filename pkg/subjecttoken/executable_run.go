@@ -116,7 +116,8 @@ func (e *Executable) failed(err error, printed []byte) *Error {
 		if flaw == "" && !answer.success {
 			return answer.refusal()
 		}
-		return executableError("the program ended with " + err.Error() + " and without telling why on its standard output")
+		return executableError("the program ended with " + err.Error() + " and without telling why on its standard output; " +
+			"run it by hand: what it writes to standard error is not shown here, as it may hold secrets")
 	}
 	reason := "the program of credential_source.executable.command cannot be started"
 	if strings.ContainsAny(e.Command, `"'\`) && (errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist)) {

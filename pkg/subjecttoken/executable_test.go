@@ -55,7 +55,7 @@ func TestExecutableFailuresAreTold(t *testing.T) {
 	}{
 		"a failure that is told":         {failed, "", "the program failed: 401: Caller not authorized.", "401"},
 		"a failure and an exit status":   {failed, "3", "the program failed: 401: Caller not authorized.", "401"},
-		"an exit status alone":           {"", "3", "exit status 3 and without telling why", ""},
+		"an exit status alone":           {"", "3", "exit status 3 and without telling why on its standard output; run it by hand: ", ""},
 		"an exit status and words":       {"denied " + plantedKey, "3", "exit status 3", ""},
 		"a success that fails":           {goodOIDC, "3", "exit status 3", ""},
 		"nothing, but on standard error": {"", "", "the program's output is empty", ""},

@@ -37,7 +37,7 @@ func (f File) SubjectToken(context.Context) (secret.Text, error) {
 	}
 	token, flaw := f.Format.token(content)
 	if flaw != "" {
-		return secret.Text{}, fileError(f.Path+" "+flaw, nil)
+		return secret.Text{}, fileError("credential_source.file, which is "+f.Path+", "+flaw, nil)
 	}
 	return token, nil
 }

@@ -59,7 +59,7 @@ func TestAFileThatIsNoTokenIsATypedError(t *testing.T) {
 		"no file":            {File{Path: missing}, []string{"reading credential_source.file", missing}, fs.ErrNotExist},
 		"a directory":        {File{Path: t.TempDir()}, []string{"not a regular file"}, nil},
 		"a device":           {File{Path: os.DevNull}, []string{os.DevNull, "not a regular file"}, nil},
-		"an empty file":      {File{Path: empty}, []string{empty + " is empty"}, nil},
+		"an empty file":      {File{Path: empty}, []string{"credential_source.file, which is " + empty + ", is empty"}, nil},
 		"a file without end": {File{Path: write(t, "large", strings.Repeat("x", maxContent+1))}, []string{"longer than 1048576 bytes"}, nil},
 		"another field":      {File{write(t, "x", `{"token":"`+planted+`"}`), Format{"json", "access_token"}}, []string{`has no field "access_token"`}, nil},
 	} {

@@ -120,14 +120,14 @@ func (s *RequestSigner) sign(ctx context.Context, creds supplier.AwsSecurityCred
 	if creds.AccessKeyID == "" || creds.SecretAccessKey.IsZero() {
 		return SignedRequest{}, &Error{Reason: "the access key id or the secret access key is empty"}
 	}
-	u, err := url.Parse(req.URL)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+	u, ok := absolute(req.URL)
+	if !ok {
 		return SignedRequest{}, &Error{Reason: "the URL to sign is not an absolute https URL"}
 	}
 	// No body is attached: the SDK signs a content-length header when there is
 	// one, which neither Google's libraries nor its verifier expect.
 	r := &http.Request{Method: req.Method, URL: u, Host: u.Host, Header: header}
-	err = s.keys.signer(creds).SignHTTP(ctx, aws.Credentials{
+	err := s.keys.signer(creds).SignHTTP(ctx, aws.Credentials{
 		AccessKeyID:     creds.AccessKeyID,
 		SecretAccessKey: creds.SecretAccessKey.Reveal(),
 		SessionToken:    creds.SessionToken.Reveal(),
@@ -136,6 +136,11 @@ func (s *RequestSigner) sign(ctx context.Context, creds supplier.AwsSecurityCred
 		return SignedRequest{}, &Error{Reason: "signing with AWS Signature Version 4", Err: err}
 	}
 	return SignedRequest{Method: req.Method, URL: req.URL, Headers: signedHeaders(r), Payload: req.Payload}, nil
+}
+
+func absolute(rawURL string) (_ *url.URL, ok bool) {
+	u, err := url.Parse(rawURL)
+	return u, err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
 }
 
 func (s *RequestSigner) signingTime(headers map[string]string) (time.Time, error) {

@@ -56,7 +56,11 @@ func (s URL) SubjectToken(ctx context.Context) (secret.Text, error) {
 	caller := googleapi.Caller{HTTPClient: withTransport(s.HTTPClient), MaxAttempts: urlAttempts}
 	answer, err := caller.Call(ctx, func(ctx context.Context) (googleapi.Request, error) { return s.request(ctx, u) })
 	if err != nil {
-		return secret.Text{}, unanswered(sourceURL, "calling credential_source.url at "+u.Host, err)
+		err = unanswered(sourceURL, "calling credential_source.url at "+u.Host, err)
+		if e, ok := err.(*Error); ok {
+			e.Reason += urlHint(e)
+		}
+		return secret.Text{}, err
 	}
 	token, flaw := s.Format.token(answer.Body)
 	if flaw != "" {
@@ -104,6 +108,22 @@ func (s URL) request(ctx context.Context, u *url.URL) (googleapi.Request, error)
 		r.Host = host
 	}
 	return req, nil
+}
+
+// urlHint says what to do about a call that failed.
+func urlHint(e *Error) string {
+	answered := fmt.Sprintf(", which answered %d", e.HTTPStatus)
+	switch status := e.HTTPStatus; {
+	case status == 0 && (e.Code == googleapi.CodeUnreachable || e.Code == googleapi.CodeTimeout):
+		return ", which has to be reachable from here; check credential_source.url"
+	case status == 0:
+		return ""
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return answered + "; check credential_source.headers, by which it knows who asks"
+	case e.Retryable || status >= 500:
+		return answered
+	}
+	return answered + "; check credential_source.url and credential_source.headers"
 }
 
 func urlError(reason string) *Error { return &Error{Source: sourceURL, Reason: reason} }

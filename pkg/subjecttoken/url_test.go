@@ -112,10 +112,10 @@ func TestAnswersWithoutAToken(t *testing.T) {
 		"nothing":                    {204, "", []string{"is not a JSON object"}, "", 1, false},
 		"a body that does not end":   {200, strings.Repeat(" ", maxContent+1), []string{"longer than 1048576 bytes"}, "invalid_response", 1, false},
 		"a redirect":                 {302, "", []string{"redirects are never followed"}, "redirected", 1, false},
-		"Azure's refusal":            {400, `{"error":"invalid_request","error_description":"Identity not found"}`, []string{"calling credential_source.url at 10.0.0.1: invalid_request: Identity not found"}, "invalid_request", 1, false},
-		"a refusal with the header":  {403, `{"error":"no","error_description":"key ` + plantedKey + ` is unknown"}`, []string{"no: key [masked] is unknown"}, "no", 1, false},
+		"Azure's refusal":            {400, `{"error":"invalid_request","error_description":"Identity not found"}`, []string{"calling credential_source.url at 10.0.0.1, which answered 400; check credential_source.url and credential_source.headers: invalid_request: Identity not found"}, "invalid_request", 1, false},
+		"a refusal with the header":  {403, `{"error":"no","error_description":"key ` + plantedKey + ` is unknown"}`, []string{"which answered 403; check credential_source.headers, by which it knows who asks: no: key [masked] is unknown"}, "no", 1, false},
 		"a token in an error's text": {500, plantedKey, []string{"http_error"}, "http_error", 3, true},
-		"a page of a proxy":          {502, "<html>" + planted, []string{"http_error"}, "http_error", 3, true},
+		"a page of a proxy":          {502, "<html>" + planted, []string{"which answered 502: http_error"}, "http_error", 3, true},
 		"throttling":                 {429, `{"error":"too_many_requests","error_description":"slow down"}`, []string{"slow down"}, "too_many_requests", 3, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -108,11 +108,11 @@ func TestAssumeRoleAnswersThatAreNone(t *testing.T) {
 		says      string
 		retryable bool
 	}{
-		"denied":                         {403, stsError("AccessDenied", "User: x is not authorized to perform: sts:AssumeRole"), testRole + ": AccessDenied: User: x is not authorized", false},
+		"denied":                         {403, stsError("AccessDenied", "User: x is not authorized to perform: sts:AssumeRole"), testRole + ": AccessDenied: User: x is not authorized to perform: sts:AssumeRole; it takes both: the role's trust policy has to name the caller", false},
 		"a signature quoted in full":     {403, stsError("SignatureDoesNotMatch", canonical), "SignatureDoesNotMatch: The request signature we calculated does not match.", false},
 		"a signature quoted in one line": {403, stsError("SignatureDoesNotMatch", strings.ReplaceAll(canonical, "\n", " ")), "SignatureDoesNotMatch: The request signature we calculated does not match.", false},
 		"a token quoted on one line":     {403, stsError("InvalidClientTokenId", "token "+plantedToken+" of "+plantedKey), "token sha256:", false},
-		"a base session that ended":      {403, stsError("ExpiredTokenException", "expired"), "ExpiredTokenException", false},
+		"a base session that ended":      {403, stsError("ExpiredTokenException", "expired"), "ExpiredTokenException: expired; the AWS session that assumes it is over", false},
 		"throttled":                      {400, stsError("Throttling", "Rate exceeded"), "Throttling", true},
 		"timed out on their side":        {400, stsError("RequestTimeout", "slow"), "RequestTimeout", true},
 		"quoted characters":              {400, stsError("ValidationError", "Value &apos;x&apos; at &#39;roleArn&#39;"), "ValidationError: Value 'x' at 'roleArn'", false},

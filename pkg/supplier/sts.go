@@ -103,7 +103,11 @@ func (q roleRequest) attempt(ctx context.Context) (roleKeys, error) {
 	a, _, none := q.try(r, assumeAttempt)
 	switch {
 	case none != nil:
-		return roleKeys{}, q.failed(none.text(), none.Retryable)
+		e := q.failed(none.text(), none.Retryable)
+		if none.Err != nil { // else it says so already
+			e.Reason += "; " + silentSTS
+		}
+		return roleKeys{}, e
 	case a.status != http.StatusOK:
 		return roleKeys{}, q.refused(a)
 	}
@@ -168,7 +172,27 @@ func (q roleRequest) refused(a answer) *Error {
 	// SignatureDoesNotMatch goes on with the signed request, session token
 	// included, even where a proxy has made one line of it.
 	message, _, _ := strings.Cut(doc.Message, "The Canonical String")
-	return q.failed(strings.Trim(doc.Code+": "+message, ": "), retryable || throttled || timedOut)
+	e := q.failed(strings.Trim(doc.Code+": "+message, ": "), retryable || throttled || timedOut)
+	e.Reason += roleHint(doc.Code)
+	return e
+}
+
+// roleHint says what to do about one of AWS's refusals (API reference of
+// AssumeRole, "Common Errors").
+func roleHint(code string) string {
+	switch code {
+	case "AccessDenied":
+		return "; it takes both: the role's trust policy has to name the caller, and a policy of the caller has to allow sts:AssumeRole on the role"
+	case "ExpiredToken", "ExpiredTokenException":
+		return "; the AWS session that assumes it is over: get another"
+	case "InvalidClientTokenId", "UnrecognizedClientException":
+		return "; check the access key that assumes it: AWS knows none like it"
+	case "SignatureDoesNotMatch":
+		return "; check the secret access key that assumes it, and this machine's clock"
+	case "RegionDisabledException":
+		return "; enable AWS STS in that region for the account, or write another into aws_region"
+	}
+	return ""
 }
 
 func notSTS(a answer) string {
