@@ -31,6 +31,10 @@ type commands struct {
 	Token        tokenCommand        `cmd:"" help:"Mint one token and print it as it would be stored, masked."`
 	Metadata     metadataCommand     `cmd:"" help:"Serve the tokens in secrets as Google's metadata server does, to every Google SDK on this machine."`
 	Setup        setupCommand        `cmd:"" help:"Print what sets up Google and AWS, from a few questions or flags."`
+	Status       statusCommand       `cmd:"" help:"Show every target's token: whose, how long it lives, what is wrong with it. Exit 1 if one is missing."`
+	Pause        pauseCommand        `cmd:"" help:"Stop a target: its secret holds no token until it is resumed."`
+	Resume       resumeCommand       `cmd:"" help:"End a pause."`
+	Trace        traceCommand        `cmd:"" help:"Tell where a token came from, by its fingerprint in a log."`
 }
 
 // world is what a command may touch besides its arguments.

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script: what a person types and sees. $CHECKOUT is
 // this checkout. $TOKEN_URL and $IAM_URL are a fake Google's, of each script's
-// own, that trusts the AWS key of AWS's documentation.
+// own, that trusts the AWS key of AWS's documentation; $SECRETS_URL is a fake AWS's.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	checkout, err := filepath.Abs("../..")
@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 			}
 			return openCloud(env)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "expand": expand, "issued": issued},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "expand": expand, "issued": issued, "plant": plant, "versions": versions},
 	})
 }
 
@@ -81,6 +81,7 @@ func openCloud(env *testscript.Env) error {
 	env.Defer(func() { _ = server.Close() })
 	env.Setenv("TOKEN_URL", server.Endpoints().TokenURL)
 	env.Setenv("IAM_URL", server.Endpoints().IAMCredentials)
+	env.Setenv("SECRETS_URL", server.Endpoints().SecretsManager)
 	env.Values["cloud"] = cloud
 	return trustOthers(env, cloud, server.Endpoints())
 }

@@ -19,3 +19,4 @@ func (p paint) bold(s string) string { return p.in("1", s) }
 func (p paint) dim(s string) string  { return p.in("2", s) }
 func (p paint) good(s string) string { return p.in("32", s) }
 func (p paint) bad(s string) string  { return p.in("31", s) }
+func (p paint) warn(s string) string { return p.in("33", s) }

@@ -8,6 +8,8 @@
 //
 //   - No lock is taken. Two runs at once write a secret once (see
 //     tokenstore.Store.Write); the other ends superseded, which is no error.
+//   - A target that a person has paused stays paused, whatever the event asks for
+//     (see tokenstore.Store.Pause).
 //   - A target fails alone, a panic included. The invocation fails after all
 //     targets were tried.
 //   - A run ends before its invocation does. What it had no time for is

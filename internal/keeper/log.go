@@ -12,7 +12,7 @@ func (k *Keeper) logTarget(ctx context.Context, r Result, took time.Duration) {
 	switch r.Outcome {
 	case Failed:
 		level = slog.LevelError
-	case Deferred:
+	case Deferred, Paused:
 		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{
@@ -33,6 +33,9 @@ func (k *Keeper) logTarget(ctx context.Context, r Result, took time.Duration) {
 
 // tokenAttrs tells what the secret holds.
 func (r Result) tokenAttrs() []slog.Attr {
+	if r.pause != nil {
+		return []slog.Attr{slog.Time("paused_at", r.pause.At), slog.String("reason", r.pause.Reason)}
+	}
 	if r.SecondsRemaining == nil {
 		return nil
 	}
@@ -41,6 +44,7 @@ func (r Result) tokenAttrs() []slog.Attr {
 		slog.String("expiry", r.Expiry),
 		slog.Int64("seconds_remaining", *r.SecondsRemaining),
 		slog.String("token_sha256", r.TokenSHA256),
+		slog.String("principal", r.principal),
 	}
 }
 
@@ -69,7 +73,7 @@ func (s *step) logStep(ctx context.Context, outcome stepOutcome, r Result, took 
 	switch {
 	case r.Error != nil:
 		level, outcome = slog.LevelError, stepOutcome(Failed)
-	case outcome == stepUntested:
+	case outcome == stepUntested, outcome == stepPaused:
 		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{
@@ -99,6 +103,10 @@ func (f *Failure) LogValue() slog.Value {
 
 // LogValue shows a summary as fields in text logs too.
 func (s Summary) LogValue() slog.Value {
-	return slog.GroupValue(slog.Int("targets", s.Targets), slog.Int("minted", s.Minted), slog.Int("fresh", s.Fresh),
-		slog.Int("superseded", s.Superseded), slog.Int("failed", s.Failed), slog.Int("deferred", s.Deferred))
+	attrs := []slog.Attr{slog.Int("targets", s.Targets), slog.Int("minted", s.Minted), slog.Int("fresh", s.Fresh),
+		slog.Int("superseded", s.Superseded), slog.Int("failed", s.Failed), slog.Int("deferred", s.Deferred)}
+	if s.Paused > 0 {
+		attrs = append(attrs, slog.Int("paused", s.Paused))
+	}
+	return slog.GroupValue(attrs...)
 }

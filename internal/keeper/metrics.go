@@ -42,11 +42,15 @@ type metricLine struct {
 	SecondsRemaining *int64 `json:"SecondsRemaining,omitempty"`
 	Minted           int    `json:"Minted"`
 	Failed           int    `json:"Failed"`
+	Paused           int    `json:"Paused,omitempty"`
 	MintLatency      *int64 `json:"MintLatency,omitempty"` // ms
 }
 
 // target writes one target's line. remaining is nil when the secret could not be
-// read: an alarm on too few seconds is not to go off for that. took is the time
+// read: an alarm on too few seconds is not to go off for that. A paused target has
+// the metric Paused in its place, so that an alarm can tell a pause, which is
+// nobody's failure, from silence, which is; a target that never was has no such
+// metric to pay for. took is the time
 // minting and storing needed; zero when nothing was minted.
 func (m *Metrics) target(now time.Time, function string, r Result, remaining *int64, took time.Duration) {
 	line := metricLine{Function: function, Target: r.Target, SecondsRemaining: remaining}
@@ -55,6 +59,8 @@ func (m *Metrics) target(now time.Time, function string, r Result, remaining *in
 		line.Minted = 1
 	case Failed:
 		line.Failed = 1
+	case Paused:
+		line.Paused, line.SecondsRemaining = 1, nil
 	}
 	m.write(now, line, took)
 }
@@ -67,6 +73,9 @@ func (m *Metrics) write(now time.Time, line metricLine, took time.Duration) {
 	metrics := []metric{{"Minted", "Count"}, {"Failed", "Count"}}
 	if line.SecondsRemaining != nil {
 		metrics = append(metrics, metric{"SecondsRemaining", "Seconds"})
+	}
+	if line.Paused > 0 {
+		metrics = append(metrics, metric{"Paused", "Count"})
 	}
 	if took > 0 {
 		ms := took.Milliseconds()

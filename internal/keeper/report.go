@@ -24,6 +24,7 @@ const (
 	Superseded Outcome = "superseded" // someone else refreshed it meanwhile
 	Failed     Outcome = "failed"
 	Deferred   Outcome = "deferred" // no time left; the next tick takes it
+	Paused     Outcome = "paused"   // a person stopped it; force changes nothing
 )
 
 // Report is a function's response.
@@ -41,6 +42,7 @@ type Summary struct {
 	Superseded int `json:"superseded"`
 	Failed     int `json:"failed"`
 	Deferred   int `json:"deferred"`
+	Paused     int `json:"paused,omitempty"`
 }
 
 // Result is one target. What the secret holds after the run is told by
@@ -55,6 +57,10 @@ type Result struct {
 	SecondsRemaining *int64   `json:"seconds_remaining,omitempty"`
 	TokenSHA256      string   `json:"token_sha256,omitempty"` // first 12 hex digits
 	Error            *Failure `json:"error,omitempty"`
+
+	// For the log alone.
+	principal string
+	pause     *tokenstore.Pause
 }
 
 // Failure says which leg failed, whether trying again can help, and what is wrong.
@@ -71,9 +77,11 @@ const legStore = "store"
 
 // holding fills in what the secret holds.
 func (r *Result) holding(current tokenstore.Current, now time.Time) {
+	r.pause = current.Pause()
 	if !current.Usable() {
 		return
 	}
+	r.principal = current.Token.Principal
 	seconds := max(0, int64(current.Token.Expiry.Sub(now)/time.Second))
 	r.VersionID = current.VersionID
 	r.Expiry = current.Token.Expiry.UTC().Format(time.RFC3339)
@@ -97,6 +105,8 @@ func newReport(function string, results []Result) *Report {
 			r.Summary.Failed++
 		case Deferred:
 			r.Summary.Deferred++
+		case Paused:
+			r.Summary.Paused++
 		}
 	}
 	return r

@@ -23,6 +23,9 @@ import (
 // there is a gap. A scheduled run that had read the secret before a rotation
 // ended writes after it what it minted before, which may expire sooner by the
 // seconds that lie between the two.
+//
+// A rotation of a paused secret succeeds and changes nothing: a failed one would
+// be repeated, and be news to whoever watches, until the pause is over.
 
 // minPendingLife is how much life a value must have left that an earlier
 // createSecret has put: enough for the steps that follow.
@@ -41,6 +44,7 @@ const (
 	stepCurrent    stepOutcome = "current"    // the version is the current one already
 	stepSuperseded stepOutcome = "superseded" // the secret holds a better token already
 	stepUntested   stepOutcome = "untested"   // there is nothing to test yet
+	stepPaused     stepOutcome = "paused"     // a person stopped the target
 )
 
 // step is one step of a rotation under way.
@@ -161,6 +165,10 @@ func (s *step) create(ctx context.Context) (stepOutcome, tokenstore.Current, err
 	if pending.VersionID != "" {
 		return stepDone, pending, s.keep(ctx, pending)
 	}
+	current, err := s.Store.Read(ctx, s.SecretID)
+	if err != nil || current.Pause() != nil {
+		return stepPaused, current, err
+	}
 	next, err := s.mint(ctx, s.Minting(), s.target)
 	if err != nil {
 		return "", pending, err
@@ -221,6 +229,9 @@ func (s *step) test(ctx context.Context) (stepOutcome, tokenstore.Current, error
 // that never had a value; a secret that has one has it in the version to test, too.
 func (s *step) testNothing(ctx context.Context) (stepOutcome, tokenstore.Current, error) {
 	current, err := s.Store.Read(ctx, s.SecretID)
+	if current.Pause() != nil {
+		return stepPaused, current, nil
+	}
 	if err == nil && current.VersionID != "" {
 		err = s.noValue()
 	}
@@ -231,9 +242,6 @@ func (s *step) testNothing(ctx context.Context) (stepOutcome, tokenstore.Current
 // by a worse one, which the schedule may have stored meanwhile.
 func (s *step) finish(ctx context.Context, found tokenstore.Description) (stepOutcome, tokenstore.Current, error) {
 	pending, err := s.Store.ReadVersion(ctx, s.SecretID, s.ClientRequestToken)
-	if err == nil && pending.VersionID == "" {
-		err = s.noValue()
-	}
 	if err != nil {
 		return "", pending, err
 	}
@@ -242,7 +250,12 @@ func (s *step) finish(ctx context.Context, found tokenstore.Description) (stepOu
 		if err != nil {
 			return "", pending, err
 		}
-		if s.better(current, pending) {
+		switch {
+		case current.Pause() != nil:
+			return stepPaused, current, s.Store.RemovePending(ctx, s.SecretID, s.ClientRequestToken)
+		case pending.VersionID == "":
+			return "", pending, s.noValue()
+		case s.better(current, pending):
 			return stepSuperseded, current, s.Store.RemovePending(ctx, s.SecretID, s.ClientRequestToken)
 		}
 		if bad := unfit(pending, s.want, s.Now(), time.Second); bad != nil {
@@ -262,17 +275,20 @@ func (s *step) finish(ctx context.Context, found tokenstore.Description) (stepOu
 }
 
 // finished is about a version without a label: an earlier try of finishSecret
-// that found a better token leaves one, and has done its work.
+// that found a better token, or a pause, leaves one, and has done its work.
 func (s *step) finished(ctx context.Context, unknown error) (stepOutcome, tokenstore.Current, error) {
 	version, err := s.Store.ReadVersion(ctx, s.SecretID, s.ClientRequestToken)
-	if err != nil || version.VersionID == "" {
+	if err != nil {
 		return "", version, unknown
 	}
 	current, err := s.Store.Read(ctx, s.SecretID)
-	if err != nil || !s.better(current, version) {
-		return "", version, unknown
+	switch {
+	case err == nil && current.Pause() != nil:
+		return stepPaused, current, nil
+	case err == nil && s.better(current, version):
+		return stepSuperseded, current, nil
 	}
-	return stepSuperseded, current, nil
+	return "", version, unknown
 }
 
 // tidy takes AWSPENDING off versions that had it beside this one. In AWS a label

@@ -109,7 +109,7 @@ func TestARotationTakesFourSteps(t *testing.T) {
 					impersonated = "generateIdToken"
 				}
 				calls := map[string]string{
-					"createSecret": "DescribeSecret GetSecretValue token " + impersonated + " PutSecretValue",
+					"createSecret": "DescribeSecret GetSecretValue GetSecretValue token " + impersonated + " PutSecretValue",
 					"setSecret":    "DescribeSecret",
 					"testSecret":   "DescribeSecret GetSecretValue tokeninfo",
 					"finishSecret": "DescribeSecret GetSecretValue GetSecretValue UpdateSecretVersionStage",
@@ -195,7 +195,7 @@ func TestEveryStepBeginsWithTheChecksOfTheTemplate(t *testing.T) {
 					w.cloud.ResetCalls()
 					wantStepFailed(t, w.rotate(k, step, "wifmint/reports", version), "store", tc.code, tc.message)
 					if step == "finishSecret" && tc.code == unknownVersion { // which may have been finished before
-						w.wantCalls("DescribeSecret GetSecretValue")
+						w.wantCalls("DescribeSecret GetSecretValue GetSecretValue")
 						continue
 					}
 					w.wantCalls("DescribeSecret")

@@ -171,6 +171,8 @@ func (k *Keeper) read(b budget, targets []Target, results []Result, force bool) 
 			results[i] = k.settle(ctx, j, Deferred, nil, 0)
 		case read.Err != nil:
 			results[i] = k.settle(ctx, j, Failed, read.Err, 0)
+		case read.Current.Pause() != nil:
+			results[i] = k.settle(ctx, j, Paused, nil, 0)
 		case force || Due(j.target, j.want, j.current, k.Now()):
 			due = append(due, j)
 		default:
@@ -216,6 +218,10 @@ func (k *Keeper) refresh(b budget, j job, mint MintFunc) (r Result) {
 	}
 	if err != nil {
 		return k.settle(ctx, j, Failed, err, took())
+	}
+	if written.Outcome == tokenstore.Paused {
+		j.current = written.Current
+		return k.settle(ctx, j, Paused, nil, took())
 	}
 	if written.Outcome == tokenstore.Superseded {
 		if written.Current.VersionID == j.current.VersionID {

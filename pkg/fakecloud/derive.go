@@ -11,7 +11,7 @@ import (
 type derived [sha256.Size]byte
 
 func derive(seed uint64, label ...any) derived {
-	return sha256.Sum256(fmt.Appendf(nil, "%d %q", seed, label))
+	return sha256.Sum256(fmt.Appendf(nil, "%d %#v", seed, label))
 }
 
 // fraction is in [0, 1).

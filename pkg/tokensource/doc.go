@@ -41,6 +41,9 @@
 //   - After a read that failed there is none for 5 s from its beginning; who has no good
 //     token meanwhile gets that failure, with its age. A read that its callers gave up
 //     within a second is not held against Secrets Manager.
+//   - A secret that is paused yields no token: neither AWSPREVIOUS nor what is left of the
+//     one in memory takes its place. But who has a token that is not yet stale does not
+//     read, and so does not learn of a pause until 225 s of it are left.
 //   - Nothing runs in the background, so a process may be frozen at any time. Times are
 //     compared by the wall clock, which goes on meanwhile.
 //   - No token and no AWS credential is part of an error.

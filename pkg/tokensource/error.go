@@ -25,8 +25,9 @@ type Error struct {
 	// Retryable tells whether the same call may succeed later with nothing changed
 	// by a person.
 	Retryable bool
-	// Err is the last failure, such as a *tokenstore.Error, or what ended the
-	// caller's context; nil where Reason says it all.
+	// Err is the last failure, such as a *tokenstore.Error, a *tokenstore.Pause where
+	// a person stopped the target, or what ended the caller's context; nil where
+	// Reason says it all.
 	Err error
 }
 

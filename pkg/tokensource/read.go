@@ -2,6 +2,7 @@ package tokensource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,6 +28,9 @@ func (s *Source) read(ctx context.Context) (none struct{}, err error) {
 		s.keep(token)
 		return none, nil
 	}
+	if errors.As(failed, new(*tokenstore.Pause)) {
+		s.kept.Store(nil) // what is left of it is not for use either
+	}
 	if ctx.Err() != nil { // all callers have left
 		took := s.now().Sub(began)
 		if took < tryTime { // which says nothing about the store
@@ -39,7 +43,7 @@ func (s *Source) read(ctx context.Context) (none struct{}, err error) {
 }
 
 // find reads a token with leastLife left. AWSPREVIOUS has one where somebody moved
-// AWSCURRENT back, or put something else there.
+// AWSCURRENT back, or put something else there; not where that is a pause.
 func (s *Source) find(ctx context.Context) (tokenstore.Token, *Error) {
 	reader := s.Reader
 	switch {
@@ -53,8 +57,11 @@ func (s *Source) find(ctx context.Context) (tokenstore.Token, *Error) {
 		return current.Token, nil
 	}
 	failed := s.unusable(current, err)
-	if err != nil && failed.Retryable {
+	switch {
+	case err != nil && failed.Retryable:
 		return tokenstore.Token{}, failed // and so would the next call
+	case current.Pause() != nil:
+		return tokenstore.Token{}, failed
 	}
 	previous, err := reader.ReadStage(ctx, s.Secret, stagePrevious)
 	if err == nil && s.livesOn(previous) && s.standsIn(previous.Token, current) {
@@ -106,6 +113,8 @@ func (s *Source) unusable(current tokenstore.Current, err error) *Error {
 		e.Reason, e.Retryable, e.Err = "it could not be read", mayPass(err), err
 	case current.VersionID == "":
 		e.Reason = "it does not exist or holds nothing yet; check its name and region, and whether the function that fills it has run"
+	case current.Pause() != nil:
+		e.Reason, e.Retryable, e.Err = "there is none until a person resumes the target", false, current.Pause()
 	case current.Malformed != nil:
 		e.Reason, e.Err = "what it holds is no token, until the function that fills it runs next; see who else writes it", current.Malformed
 	default:

@@ -214,7 +214,8 @@ func apiAdvice(op, secretID, code string) string {
 		if op == "BatchGetSecretValue" {
 			op = "GetSecretValue" // what the role lacks for a secret of a batch
 		}
-		if op == "DescribeSecret" || op == "UpdateSecretVersionStage" { // they touch no value, so no key
+		switch op {
+		case "DescribeSecret", "ListSecretVersionIds", "UpdateSecretVersionStage": // they touch no value, so no key
 			return "allow the role secretsmanager:" + op + " on this secret"
 		}
 		return "allow the role secretsmanager:" + op + " on this secret, and " + keyAction + " on its KMS key if it is not AWS's own"

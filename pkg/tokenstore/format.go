@@ -111,7 +111,7 @@ func (t Token) marshal(value string) ([]byte, error) {
 // Parse reads a stored token. Unknown fields are ignored (a newer writer may
 // have added some); a missing or wrong known field is an error that names it and
 // shows nothing of what stands there, which may be a token or somebody's
-// unrelated secret.
+// unrelated secret. For one that is paused it wraps a *[Pause].
 func Parse(data []byte) (Token, error) {
 	t, err := parse(data)
 	if err != nil {
@@ -131,6 +131,9 @@ func parse(data []byte) (Token, error) {
 	// The version goes first: of a newer one nothing else can be judged.
 	if r.version(); r.err != nil {
 		return Token{}, r.err
+	}
+	if err := parseMark(r); err != nil {
+		return Token{}, err
 	}
 	t := Token{
 		Target:         r.text("target"),

@@ -30,7 +30,8 @@ type Current struct {
 	VersionID string
 	// Token is valid only when [Current.Usable].
 	Token Token
-	// Malformed tells why the value is no stored token, without quoting it.
+	// Malformed tells why the value is no stored token, without quoting it. One
+	// reason is that a person stopped the target, see [Current.Pause].
 	Malformed error
 }
 

@@ -3,7 +3,7 @@
 // lost write, and never by a worse one.
 //
 // A [Store] reads secrets ([Store.Read], [Store.ReadMany]) and replaces what
-// they hold ([Store.Write]); a [Token] is what they hold. When a token is due for
+// they hold ([Store.Write]); a [Token], or a [Pause], is what they hold. When a token is due for
 // replacement is the caller's to decide.
 //
 // # What is promised
@@ -12,6 +12,8 @@
 //     writes; the rest learn that they were [Superseded]. There is no lock to
 //     leak: Secrets Manager refuses a second value for a ClientRequestToken, and
 //     the writers derive theirs from the version they saw.
+//   - What a person has paused ([Store.Pause]) stays paused until resumed, whatever
+//     writers are under way and however due the token becomes.
 //   - A stored token is never replaced by one for the same identity that expires
 //     no later (unless it is not [Token.Credible]), nor by anything [Parse] would
 //     refuse.

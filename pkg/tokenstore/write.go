@@ -31,6 +31,8 @@ const (
 	// Superseded: the secret holds a token that is not due, or one at least as
 	// good as the one offered; nothing was written.
 	Superseded
+	// Paused: a person has stopped the target, see [Store.Pause]; nothing was written.
+	Paused
 )
 
 // WriteResult is what the secret holds after a [Store.Write].
@@ -44,9 +46,10 @@ type WriteResult struct {
 // writers that read the same version exactly one succeeds; the others re-read
 // and, if what they find is not due (or no worse than next for the same
 // identity), end [Superseded]. due decides about a re-read secret; it is required.
+// A secret that is paused, or was since current was read, stays so: [Paused].
 //
 // Nothing is read before the first put, and nothing at all is called when current
-// itself holds a token for next's identity that expires no earlier.
+// itself is paused or holds a token for next's identity that expires no earlier.
 //
 // Fails with an *[Error]. One that is Retryable may come after the put took
 // effect; the same Write is then harmless, and a fresh Read tells.
@@ -56,7 +59,10 @@ func (s *Store) Write(ctx context.Context, current Current, next Token, due func
 		return WriteResult{}, encodeError(current.SecretID, err)
 	}
 	next = next.canonical()
-	if current.noWorseThan(next) {
+	switch {
+	case current.Pause() != nil:
+		return WriteResult{Paused, current}, nil
+	case current.noWorseThan(next):
 		return WriteResult{Superseded, current}, nil
 	}
 
@@ -74,6 +80,8 @@ func (s *Store) Write(ctx context.Context, current Current, next Token, due func
 		switch {
 		case err != nil:
 			return WriteResult{}, err
+		case found.Pause() != nil:
+			return WriteResult{Paused, found}, nil
 		case found.Usable() && found.Token.Value.Equal(next.Value):
 			// A try of ours took effect though its answer was lost.
 			return WriteResult{Written, found}, nil
@@ -107,19 +115,27 @@ var errConflict = errors.New("conflicting write")
 // put makes next, whose encoding is value, the secret's current version, creating
 // the secret if it does not exist. It fails with errConflict or an *Error.
 func (s *Store) put(ctx context.Context, current Current, requestToken string, next Token, value string) (Current, error) {
-	const op = "PutSecretValue"
-	out, err := s.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
-		SecretId:           &current.SecretID,
-		ClientRequestToken: &requestToken,
-		SecretString:       &value,
-	})
-	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
+	version, err := s.putCurrent(ctx, current.SecretID, requestToken, value, next.Value)
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == notFoundCode {
 		// Not asked earlier: the common write then costs one call, and a secret
 		// that exists without a value, as CloudFormation makes them, is used.
 		return s.create(ctx, current.SecretID, requestToken, next, value)
 	}
+	version.Token = next
+	return version, err
+}
+
+// putCurrent makes value, which has the token sent in it, the secret's current
+// version. It fails with errConflict or an *Error.
+func (s *Store) putCurrent(ctx context.Context, secretID, requestToken, value string, sent ...secret.Text) (Current, error) {
+	const op = "PutSecretValue"
+	out, err := s.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+		SecretId:           &secretID,
+		ClientRequestToken: &requestToken,
+		SecretString:       &value,
+	})
 	if err != nil {
-		return Current{}, conflictOr(op, current.SecretID, err, next.Value)
+		return Current{}, conflictOr(op, secretID, err, sent...)
 	}
 	if !slices.Contains(out.VersionStages, stageCurrent) && len(out.VersionStages) > 0 {
 		// The same value under the same token, put earlier and replaced since:
@@ -127,9 +143,9 @@ func (s *Store) put(ctx context.Context, current Current, requestToken string, n
 		return Current{}, errConflict
 	}
 	if out.VersionId == nil {
-		return Current{}, invalidResponse(op, current.SecretID)
+		return Current{}, invalidResponse(op, secretID)
 	}
-	return Current{SecretID: current.SecretID, ARN: deref(out.ARN), VersionID: *out.VersionId, Token: next}, nil
+	return Current{SecretID: secretID, ARN: deref(out.ARN), VersionID: *out.VersionId}, nil
 }
 
 func (s *Store) create(ctx context.Context, name, requestToken string, next Token, value string) (Current, error) {
@@ -161,11 +177,11 @@ func (s *Store) create(ctx context.Context, name, requestToken string, next Toke
 	return Current{SecretID: name, ARN: deref(out.ARN), VersionID: *out.VersionId, Token: next}, nil
 }
 
-func conflictOr(op, secretID string, err error, sent secret.Text) error {
+func conflictOr(op, secretID string, err error, sent ...secret.Text) error {
 	if _, ok := errors.AsType[*types.ResourceExistsException](err); ok {
 		return errConflict
 	}
-	return newError(op, secretID, err, sent)
+	return newError(op, secretID, err, sent...)
 }
 
 // requestToken derives the ClientRequestToken, which becomes the new version's
