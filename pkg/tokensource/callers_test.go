@@ -123,6 +123,30 @@ func TestATryTakesAQuarterOfTheTimeThatItsCallerHas(t *testing.T) {
 	})
 }
 
+func TestWhoGivesUpTakesNobodysTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		token := w.minted(1)
+		w.holds(token)
+		source := w.source()
+		wantToken(t, token)(source.Token(t.Context()))
+		passUntilLeft(token, 200*time.Second)
+		renewed := w.minted(2)
+		w.holds(renewed)
+
+		ended, end := context.WithCancel(t.Context())
+		end()
+		wantToken(t, token)(source.Token(ended)) // which is good, and there
+		quick := w.slow(time.Minute)
+		hasty, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		wantToken(t, token)(source.Token(hasty))
+		quick()
+		wantToken(t, renewed)(source.Token(t.Context()))
+	})
+}
+
 func TestWhoeverTriesIsJoinedByThoseWhoHaveToWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -156,7 +156,7 @@ func parseExtension(secretID string, status int, body []byte) (tokenstore.Curren
 func refusal(secretID string, status int, body string) *tokenstore.Error {
 	code := exceptionIn(body)
 	switch {
-	case code == "ResourceNotFoundException":
+	case code == "ResourceNotFoundException" && status == http.StatusBadRequest:
 		return nil
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return extensionError(secretID, "Refused", status, "the extension does not accept AWS_SESSION_TOKEN; do not change that variable")

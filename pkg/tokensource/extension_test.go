@@ -182,6 +182,7 @@ func TestWhatTheExtensionAnswers(t *testing.T) {
 		"a token that is not its own": {403, "planted", "Refused", false},
 		"no token":                    {401, "planted", "Refused", false},
 		"a fault":                     {500, "planted", "Refused", true},
+		"a fault that names another":  {500, "planted [ResourceNotFoundException]", "ResourceNotFoundException", true},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

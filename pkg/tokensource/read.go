@@ -17,21 +17,24 @@ const (
 // read brings the secret's token into memory, or notes why there is none. It
 // fails with an *Error.
 func (s *Source) read(ctx context.Context) (none struct{}, err error) {
-	began := s.now()
+	began, before := s.now(), s.kept.Load()
 	bounded, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	token, failed := s.find(bounded)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	givenUp := ctx.Err() != nil // by all callers
 	if failed == nil {
-		s.keep(token)
+		if !givenUp || s.kept.Load() == before { // else its successor knows better
+			s.keep(token)
+		}
 		return none, nil
 	}
 	if errors.As(failed, new(*tokenstore.Pause)) {
 		s.kept.Store(nil) // what is left of it is not for use either
 	}
-	if ctx.Err() != nil { // all callers have left
+	if givenUp {
 		took := s.now().Sub(began)
 		if took < tryTime { // which says nothing about the store
 			return none, failed

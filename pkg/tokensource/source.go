@@ -91,16 +91,27 @@ func (s *Source) Token(ctx context.Context) (tokenstore.Token, error) {
 }
 
 // IDToken is [Source.Token] for a secret that holds an ID token for an audience.
-// Anything else in the secret is an *[Error].
+// Anything else in the secret is an *[Error]; before it is one, the secret is read
+// again, as a stale token's is, for its target may have been given that audience since.
 func (s *Source) IDToken(ctx context.Context, audience string) (tokenstore.Token, error) {
 	token, err := s.Token(ctx)
 	if err != nil {
 		return tokenstore.Token{}, err
 	}
-	if token.Kind != tokenstore.IDToken || token.Audience != audience {
+	if !isFor(token, audience) && s.takeTurn() {
+		s.try(ctx)
+		if k := s.good(); k != nil {
+			token = k.token
+		}
+	}
+	if !isFor(token, audience) {
 		return tokenstore.Token{}, s.otherToken(token, audience)
 	}
 	return token, nil
+}
+
+func isFor(t tokenstore.Token, audience string) bool {
+	return t.Kind == tokenstore.IDToken && t.Audience == audience
 }
 
 func (s *Source) renew(ctx context.Context) (tokenstore.Token, error) {
@@ -133,7 +144,7 @@ func (s *Source) good() *kept {
 	return nil
 }
 
-// takeTurn reports whether it is the caller who tries to replace a stale token.
+// takeTurn reports whether it is the caller who tries to replace the token.
 func (s *Source) takeTurn() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,15 +156,21 @@ func (s *Source) takeTurn() bool {
 	return true
 }
 
-// try reads the secret, for a while that the caller can spare.
-func (s *Source) try(ctx context.Context) {
+// try reads the secret, for a while that the caller can spare. Who gives up on the
+// way has had no turn.
+func (s *Source) try(caller context.Context) {
 	limit := tryTime
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := caller.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/4)
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(caller, limit)
 	defer cancel()
 	_, _ = s.reads.Do(ctx, s.read) // the token in memory is good, whatever comes of it
+	if caller.Err() != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.tried = time.Time{}
+	}
 }
 
 // recentFailure is that of the last read if it is too early for another.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,6 +62,58 @@ func TestTokensByKindAndAudience(t *testing.T) {
 	wantError(t, err, false, "an access token of reports@p.iam.gserviceaccount.com, not an ID token")
 	_, err = (&tokensource.Source{Secret: "other", Reader: w.store()}).IDToken(t.Context(), audience)
 	wantError(t, err, true, "does not exist")
+}
+
+func TestAnotherAudienceOfTheTargetIsNoticed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const old, next = "https://old.example.run.app", "https://next.example.run.app"
+		w := newWorld()
+		w.holds(w.idToken(old))
+		source := w.source()
+		_, err := source.IDToken(t.Context(), next)
+		wantError(t, err, false, "not for")
+		token := w.idToken(next)
+		w.holds(token)
+		time.Sleep(5 * time.Second)
+		wantToken(t, token)(source.IDToken(t.Context(), next))
+
+		w.cloud.ResetCalls()
+		for range 1000 {
+			_, err := source.IDToken(t.Context(), old)
+			wantError(t, err, false, "not for")
+		}
+		if n := w.reads(); n > 1 {
+			t.Errorf("%d reads, want one in five seconds at most", n)
+		}
+	})
+}
+
+func TestAReadThatWasGivenUpDoesNotReplaceItsSuccessors(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		stale, renewed := w.minted(1), w.minted(2)
+		stale.Principal = "former@p.iam.gserviceaccount.com"
+		var reads atomic.Int32
+		// It pays no attention to its context.
+		source := &tokensource.Source{Secret: name, Reader: readerFunc(func(context.Context, string) (tokenstore.Current, error) {
+			token := renewed
+			if reads.Add(1) == 1 {
+				token = stale
+				time.Sleep(10 * time.Second)
+			}
+			return tokenstore.Current{SecretID: name, ARN: "arn", VersionID: "v", Token: token}, nil
+		})}
+		hasty, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := source.Token(hasty); err == nil {
+			t.Error("no error for who gave up")
+		}
+		wantToken(t, renewed)(source.Token(t.Context()))
+		time.Sleep(time.Minute)
+		wantToken(t, renewed)(source.Token(t.Context()))
+	})
 }
 
 func TestTheBetterOfTwoTokens(t *testing.T) {
