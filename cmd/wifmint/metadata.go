@@ -14,7 +14,8 @@ import (
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
-// regionTimeout bounds the looking for a region, which may ask the machine.
+// regionTimeout bounds the looking for a region and for credentials, which may ask
+// the machine.
 const regionTimeout = 10 * time.Second
 
 type metadataCommand struct {
@@ -24,14 +25,6 @@ type metadataCommand struct {
 }
 
 func (c *metadataCommand) Run(w *world) error {
-	listener, err := metadata.Listen(w.ctx, c.Listen)
-	if errors.Is(err, metadata.ErrAddress) {
-		return usageError{err}
-	}
-	if err != nil {
-		return err
-	}
-	defer listener.Close()
 	reader, err := openStore(w)
 	if err != nil {
 		return err
@@ -41,6 +34,15 @@ func (c *metadataCommand) Run(w *world) error {
 	if err != nil {
 		return usageError{err}
 	}
+	// From here on SDKs find the server, so what it needs has been found.
+	listener, err := metadata.Listen(w.ctx, c.Listen)
+	if errors.Is(err, metadata.ErrAddress) {
+		return usageError{err}
+	}
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
 	address := listener.Addr()
 	fmt.Fprintf(w.stderr, "listening on %s\n", address)
 	fmt.Fprintf(w.stderr, "Google's SDKs find it by: export GCE_METADATA_HOST=%s GCE_METADATA_IP=%s\n", address, address)
@@ -55,7 +57,8 @@ func (c *metadataCommand) level() slog.Level {
 }
 
 // openStore makes a reader of the secrets that whoever is at the terminal may
-// read.
+// read. It fails without a region or credentials; those are asked for again at
+// every read.
 func openStore(w *world) (*tokenstore.Store, error) {
 	ctx, cancel := context.WithTimeout(w.ctx, regionTimeout)
 	defer cancel()
@@ -64,6 +67,9 @@ func openStore(w *world) (*tokenstore.Store, error) {
 	region, err := supplier.Region(ctx, aws, supplier.SupplierContext{})
 	if err != nil {
 		return nil, fmt.Errorf("finding the region of the secrets: %w; set AWS_REGION", err)
+	}
+	if _, err := supplier.Credentials(ctx, aws, supplier.SupplierContext{}); err != nil {
+		return nil, fmt.Errorf("finding the AWS credentials that read the secrets: %w", err)
 	}
 	return &tokenstore.Store{Client: tokenstore.NewClient(tokenstore.Options{
 		Region:       region,

@@ -19,8 +19,8 @@ import (
 )
 
 // secretsManager is one with a token in the secret wifmint/reports, and the
-// environment that leads there.
-func secretsManager(t *testing.T) (env []string) {
+// environment that leads there, by a variable of AWS's SDKs.
+func secretsManager(t *testing.T, endpoint string) (env []string) {
 	t.Helper()
 	cloud := fakecloud.New(fakecloud.Options{Region: "eu-west-1"})
 	now := time.Now()
@@ -40,7 +40,7 @@ func secretsManager(t *testing.T) (env []string) {
 	t.Cleanup(func() { _ = server.Close() })
 	return []string{
 		"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=ASIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=planted-secret-key",
-		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + server.Endpoints().SecretsManager,
+		endpoint + "=" + server.Endpoints().SecretsManager,
 		"HOME=" + t.TempDir(), "GORACE=atexit_sleep_ms=0",
 	}
 }
@@ -48,8 +48,15 @@ func secretsManager(t *testing.T) (env []string) {
 // The process serves until it is told to end, and then ends well.
 func TestMetadataServesUntilASignal(t *testing.T) {
 	t.Parallel()
-	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		t.Run(signal.String(), func(t *testing.T) {
+	for _, c := range []struct {
+		signal   os.Signal
+		verbose  bool
+		endpoint string
+	}{
+		{os.Interrupt, true, "AWS_ENDPOINT_URL_SECRETS_MANAGER"},
+		{syscall.SIGTERM, false, "AWS_ENDPOINT_URL"},
+	} {
+		t.Run(c.signal.String(), func(t *testing.T) {
 			t.Parallel()
 			program, err := os.Executable()
 			if err != nil {
@@ -58,8 +65,11 @@ func TestMetadataServesUntilASignal(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			command := exec.CommandContext(ctx, program)
-			command.Args = []string{"wifmint", "metadata", "--listen", "127.0.0.1:0", "--secret", "wifmint/reports", "--verbose"}
-			command.Env = secretsManager(t)
+			command.Args = []string{"wifmint", "metadata", "--listen", "127.0.0.1:0", "--secret", "wifmint/reports"}
+			if c.verbose {
+				command.Args = append(command.Args, "--verbose")
+			}
+			command.Env = secretsManager(t, c.endpoint)
 			var stdout strings.Builder
 			command.Stdout = &stdout
 			stderr, err := command.StderrPipe()
@@ -76,14 +86,14 @@ func TestMetadataServesUntilASignal(t *testing.T) {
 			if body := getMetadata(t, address, "instance/service-accounts/default/token?scopes=planted-scope"); !strings.HasPrefix(body, `{"access_token":"ya29.planted","expires_in":`) {
 				t.Errorf("the token is %q", body)
 			}
-			if err := command.Process.Signal(signal); err != nil {
+			if err := command.Process.Signal(c.signal); err != nil {
 				t.Fatal(err)
 			}
 			rest, _ := io.ReadAll(lines)
 			if err := command.Wait(); err != nil {
 				t.Errorf("it ended with %v; standard error:\n%s", err, rest)
 			}
-			if !strings.Contains(string(rest), "path=/computeMetadata/v1/instance/service-accounts/default/token status=200") || strings.Contains(string(rest), "planted") {
+			if strings.Contains(string(rest), "path=/computeMetadata/v1/instance/service-accounts/default/token status=200") != c.verbose || strings.Contains(string(rest), "planted") {
 				t.Errorf("the log is %q", rest)
 			}
 			if stdout.Len() > 0 {
@@ -123,6 +133,40 @@ func getMetadata(t *testing.T, address, path string) string {
 	return string(body)
 }
 
+// The port is taken, which shows that nothing has listened yet.
+func TestMetadataSaysWhatItLacksInAWSBeforeItListens(t *testing.T) {
+	t.Parallel()
+	taken, err := (&fakecloud.Cloud{}).Serve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		env  []string
+		says string
+	}{
+		"no region":      {[]string{"AWS_ACCESS_KEY_ID=ASIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=k", "AWS_SESSION_TOKEN=t"}, "set AWS_REGION"},
+		"no credentials": {[]string{"AWS_REGION=eu-west-1"}, "finding the AWS credentials that read the secrets: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // if it serves after all
+			defer cancel()
+			command := exec.CommandContext(ctx, program)
+			command.Args = []string{"wifmint", "metadata", "--listen", strings.TrimPrefix(taken.URL, "http://"), "--secret", "a"}
+			command.Env = append(c.env, "AWS_EC2_METADATA_DISABLED=true", "HOME="+t.TempDir(), "GORACE=atexit_sleep_ms=0")
+			out, err := command.CombinedOutput()
+			if err == nil || command.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(out), c.says) || strings.Contains(string(out), "in use") {
+				t.Errorf("it ended with %v and says %q, want %q", err, out, c.says)
+			}
+		})
+	}
+}
+
 func TestMetadataRefusesWhatItCannotServe(t *testing.T) {
 	t.Parallel()
 	taken, err := (&fakecloud.Cloud{}).Serve()
@@ -145,7 +189,7 @@ func TestMetadataRefusesWhatItCannotServe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var stdout, stderr strings.Builder
-			env := map[string]string{"AWS_REGION": "eu-west-1"}
+			env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "k"}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // if it serves after all
 			defer cancel()
 			w := &world{ctx: ctx, stdout: &stdout, stderr: &stderr, getenv: func(name string) string { return env[name] }}

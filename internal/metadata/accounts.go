@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,12 +21,28 @@ const defaultAccount = "default"
 // readConcurrency bounds how many secrets one request reads at once.
 const readConcurrency = 8
 
+// betterTime is how long a request that has a token waits for one that fits better.
+// It is more than the second from which on a tokensource holds a read that was
+// given up against the store: nobody waits then until it reads again, 5 s later.
+const betterTime = 1200 * time.Millisecond
+
 // kept is one secret.
 type kept struct {
 	source tokensource.Source
+	// expired is the same secret by a clock that is slow by a century, so that it has
+	// a token that has expired too. That is never given out.
+	expired tokensource.Source
 	// seen is the token it held last, nil before the first. It tells whose token it
 	// is and may have expired: what is given out comes from source.
 	seen atomic.Pointer[token]
+}
+
+func newKept(id string, reader tokensource.Reader) *kept {
+	const century = 100 * 365 * 24 * time.Hour
+	return &kept{
+		source:  tokensource.Source{Secret: id, Reader: reader},
+		expired: tokensource.Source{Secret: id, Reader: reader, Now: func() time.Time { return time.Now().Add(-century) }},
+	}
 }
 
 // token is a stored token and the name of its account. It does not change.
@@ -34,9 +51,11 @@ type token struct {
 	account string
 }
 
+// token is the secret's token, which is good. It fails with a *tokensource.Error.
 func (k *kept) token(ctx context.Context) (*token, error) {
 	stored, err := k.source.Token(ctx)
 	if err != nil {
+		k.seeExpired(ctx, err)
 		return nil, err
 	}
 	if last := k.seen.Load(); last != nil && last.Value == stored.Value {
@@ -45,6 +64,16 @@ func (k *kept) token(ctx context.Context) (*token, error) {
 	now := &token{stored, accountName(stored.Principal)}
 	k.seen.Store(now)
 	return now, nil
+}
+
+// seeExpired finds out whose token it is that had expired when it was first read.
+func (k *kept) seeExpired(ctx context.Context, err error) {
+	if e, ok := errors.AsType[*tokensource.Error](err); !ok || e.Expiry.IsZero() || k.seen.Load() != nil {
+		return
+	}
+	if stored, err := k.expired.Token(ctx); err == nil {
+		k.seen.CompareAndSwap(nil, &token{stored, accountName(stored.Principal)})
+	}
 }
 
 // errNone says that every secret was read and none holds what is wanted.
@@ -115,18 +144,27 @@ func (s *server) token(ctx context.Context, account string, fits wish) (*token, 
 }
 
 // find returns the secret whose token fits best. While one that was seen fits as
-// well as any can, no other is read: what is wrong with one secret is nothing to
-// the requests that do not need it.
+// well as any can, no other is read, and while one fits at all, those that were
+// never seen are read in a bounded time: what is wrong with one secret is nothing
+// to the requests that do not need it.
 func (s *server) find(ctx context.Context, account string, fits wish) (*kept, error) {
 	if first := s.secrets[0]; account == defaultAccount && first.seen.Load() == nil {
-		if _, err := first.token(ctx); err != nil {
+		if _, err := first.token(ctx); first.seen.Load() == nil {
 			return nil, err
 		}
 	}
-	if k, best := s.bestSeen(account, fits); best {
-		return k, nil
+	found, best := s.bestSeen(account, fits)
+	if best {
+		return found, nil
 	}
-	unread := s.readAll(ctx)
+	secrets := s.secrets
+	if found != nil {
+		secrets = s.unseen()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, betterTime)
+		defer cancel()
+	}
+	unread := readEach(ctx, secrets)
 	if k, _ := s.bestSeen(account, fits); k != nil {
 		return k, nil
 	}
@@ -164,13 +202,24 @@ func (s *server) owns(account string, t *token) bool {
 	return t.account == account
 }
 
-// readAll asks every secret for its token, which for those that were read lately
-// is a matter of memory. It fails if one that was never seen cannot be read.
-func (s *server) readAll(ctx context.Context) error {
-	errs := make([]error, len(s.secrets))
+// unseen are the secrets of which nothing is known.
+func (s *server) unseen() []*kept {
+	var unseen []*kept
+	for _, k := range s.secrets {
+		if k.seen.Load() == nil {
+			unseen = append(unseen, k)
+		}
+	}
+	return unseen
+}
+
+// readEach asks the secrets for their tokens, which for those that were read
+// lately is a matter of memory. It fails if one that was never seen cannot be read.
+func readEach(ctx context.Context, secrets []*kept) error {
+	errs := make([]error, len(secrets))
 	var group errgroup.Group
 	group.SetLimit(readConcurrency)
-	for i, k := range s.secrets {
+	for i, k := range secrets {
 		group.Go(func() error {
 			if _, err := k.token(ctx); err != nil && k.seen.Load() == nil {
 				errs[i] = err

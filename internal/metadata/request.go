@@ -19,31 +19,39 @@ func admit(r *http.Request) error {
 	case !ownHost(r.Host):
 		// A web page whose name was made to resolve to this machine (DNS rebinding)
 		// may set any header, but not the Host.
-		return &refusal{http.StatusForbidden, "the Host header names no metadata server: use 127.0.0.1, localhost or metadata.google.internal"}
+		return &refusal{http.StatusForbidden, "the Host header is not this server's: set GCE_METADATA_HOST to the address it listens on, such as 127.0.0.1:2774"}
+	case r.Header.Get("Sec-Fetch-Site") == "same-origin":
+		// A web page that came from this very port, when something else listened
+		// there, may set the header below. This one only the browser sets.
+		return &refusal{http.StatusForbidden, "a web page is refused"}
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return &refusal{http.StatusMethodNotAllowed, "metadata is only read: use GET"}
-	case r.Header.Get("Metadata-Flavor") != "Google" && r.URL.Path != "/":
-		// At the root SDKs ask, some of them without the header, whether this is a
-		// metadata server.
+	case r.Header.Get("Metadata-Flavor") != "Google" && (r.URL.Path != "/" || r.URL.RawQuery != ""):
+		// The bare root tells only that this is a metadata server, as Google's does
+		// to whoever asks.
 		return &refusal{http.StatusForbidden, "the header Metadata-Flavor: Google is missing"}
 	}
 	return nil
 }
 
-// ownHost reports whether a Host header names this machine or Google's metadata
-// server, at any port.
+// ownHost reports whether a Host header is what SDKs send when GCE_METADATA_HOST
+// and GCE_METADATA_IP name this server, which is the same: localhost or a loopback
+// address, with a port or without. Google's own names are refused. SDKs ask for
+// them only when those variables are unset, and then of whomever the network's DNS
+// says.
 func ownHost(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	} else {
-		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	name, port, err := net.SplitHostPort(host)
+	if err != nil { // there is no port
+		name, port, err = net.SplitHostPort(host + ":80")
 	}
-	switch strings.ToLower(strings.TrimSuffix(host, ".")) {
-	case "localhost", "metadata.google.internal", "metadata", "169.254.169.254", "fd20:ce::254":
-		return true
+	if err != nil {
+		return false
 	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(name)
+	return strings.EqualFold(name, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
 // query is what a request may say besides its path.

@@ -16,6 +16,9 @@ const (
 	// maxConnections is half of the files that a Lambda function may have open.
 	// What comes on top is closed at once; SDKs try again.
 	maxConnections = 512
+	// maxIdle is how many of them are kept for a next request. The others end with
+	// their answer, so that none that idles shuts out one that asks.
+	maxIdle = maxConnections / 2
 	// maxHeaderBytes is ample for SDKs, whose longest request has a list of scopes.
 	maxHeaderBytes = 16 << 10
 	// requestTimeout bounds the sending of a request, and that of its answer.
@@ -60,7 +63,12 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 	var open atomic.Int64
 	server := &http.Server{
-		Handler:           handler,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if open.Load() > maxIdle {
+				w.Header().Set("Connection", "close")
+			}
+			handler.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: requestTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      answerTimeout + requestTimeout,

@@ -156,6 +156,31 @@ func TestAClientThatDribblesIsCutOff(t *testing.T) {
 	})
 }
 
+func TestAClientThatSendsNoBodyOrReadsNoAnswerIsCutOff(t *testing.T) {
+	t.Parallel()
+	for name, request := range map[string]string{
+		"no body":   strings.Replace(tokenRequest, "\r\n", "\r\nContent-Length: 1\r\n", 1),
+		"no answer": tokenRequest,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p, stop := serving(t, newWorld())
+				c := p.dial()
+				if _, err := io.WriteString(c, request); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Second)
+				_ = c.SetReadDeadline(time.Now().Add(time.Second))
+				if n, err := io.Copy(io.Discard, c); n > 0 || err != nil {
+					t.Errorf("after 10 s there were %d bytes and %v", n, err)
+				}
+				_ = stop()
+			})
+		})
+	}
+}
+
 func TestAHeaderOfAnySizeIsNotRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -192,6 +217,23 @@ func TestConnectionsAreLimited(t *testing.T) {
 		synctest.Wait()
 		if status, err := ask(p.dial()); status != 200 {
 			t.Errorf("one after another had gone got %d, %v", status, err)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestIdleConnectionsShutNobodyOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, stop := serving(t, newWorld())
+		for i := range 2 * maxConnections {
+			c := p.dial() // and is left open
+			if status, err := ask(c); status != 200 {
+				t.Fatalf("connection %d got %d, %v", i, status, err)
+			}
+			synctest.Wait()
 		}
 		if err := stop(); err != nil {
 			t.Error(err)

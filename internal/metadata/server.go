@@ -44,17 +44,36 @@
 // # What is promised
 //
 //   - No token that is about to expire, and never more expires_in than it has: SDKs
-//     get a 503 instead, which they try again.
+//     get a 503 instead, which they try again. Whose token it was and of which
+//     project is still told, also where it had expired before it was read.
+//   - Where a person has paused the target, which is learned when its secret is read,
+//     a 403 with the reason, which no SDK tries again.
 //   - Each token that is given out was asked of its tokensource.Source for that
 //     answer. No answer is kept.
 //   - No token in an error or a log line, and no text of a request in an answer.
 //
-// # What it is no protection from
+// # Who gets a token
 //
-// Whoever can connect and sends the header has the tokens. That is every process
-// on the machine, in the container or in the function, so [Listen] takes the
-// loopback interface only. Web pages and requests that some server was talked
-// into forwarding are kept out, by the header, by X-Forwarded-For and by Host.
+// Whoever connects and sends the header: every process and every user of the
+// machine, the container or the function. [Listen] takes the loopback interface
+// only, but that is also reached
+//
+//   - from other containers: those of the same ECS task or pod, those on the host's
+//     network, and under Docker Desktop all, as host.docker.internal;
+//   - through whatever forwards a port, as ssh -L, an editor's remote session and WSL
+//     do, or a request: a server on this machine that can be talked into one with a
+//     header of somebody's choice. That X-Forwarded-For is refused stops those
+//     proxies that add it.
+//
+// To all of these Host is no obstacle: a program writes what it likes.
+//
+// A web page in a browser is kept out. From another origin it may send the header
+// only if the server agrees, which this one never does. By a name of its own that
+// resolves to this machine (DNS rebinding) it shows itself in Host. And a page or a
+// service worker of what listened on the same port before, and is of the same
+// origin, shows itself in Sec-Fetch-Site, though not in a browser that does not
+// send that to loopback addresses. A browser's extension that may reach every site
+// does get a token.
 package metadata
 
 import (
@@ -110,7 +129,7 @@ func NewServer(o Options) (http.Handler, error) {
 		if slices.Contains(o.Secrets[:i], id) {
 			return nil, errors.New("making the metadata server: secret " + strconv.Quote(id) + " is named twice")
 		}
-		s.secrets = append(s.secrets, &kept{source: tokensource.Source{Secret: id, Reader: o.Reader}})
+		s.secrets = append(s.secrets, newKept(id, o.Reader))
 	}
 	s.root = s.tree()
 	return s, nil

@@ -149,15 +149,29 @@ func TestOnlySDKsOnThisMachineAreAnswered(t *testing.T) {
 		{"by a name that was rebound", 403, []string{"GET " + target + " HTTP/1.1", "Host: attacker.example:2774", "Metadata-Flavor: Google"}},
 		{"by a name that looks like an address", 403, []string{"GET " + target + " HTTP/1.1", "Host: 127.0.0.1.attacker.example", "Metadata-Flavor: Google"}},
 		{"by another address", 403, []string{"GET " + target + " HTTP/1.1", "Host: 10.0.0.1:2774", "Metadata-Flavor: Google"}},
+		{"by every interface's address", 403, []string{"GET " + target + " HTTP/1.1", "Host: 0.0.0.0:2774", "Metadata-Flavor: Google"}},
+		{"by every IPv6 interface's address", 403, []string{"GET " + target + " HTTP/1.1", "Host: [::]:2774", "Metadata-Flavor: Google"}},
+		{"by Google's name, which a hostile network may resolve", 403, []string{"GET " + target + " HTTP/1.1", "Host: metadata.google.internal", "Metadata-Flavor: Google"}},
+		{"by Google's name with a dot", 403, []string{"GET " + target + " HTTP/1.1", "Host: metadata.google.internal.", "Metadata-Flavor: Google"}},
+		{"by Google's short name", 403, []string{"GET " + target + " HTTP/1.1", "Host: metadata", "Metadata-Flavor: Google"}},
+		{"by Google's address", 403, []string{"GET " + target + " HTTP/1.1", "Host: 169.254.169.254", "Metadata-Flavor: Google"}},
+		{"by a port that is no number", 403, []string{"GET " + target + " HTTP/1.1", "Host: 127.0.0.1:evil", "Metadata-Flavor: Google"}},
+		{"by a port that is too large", 403, []string{"GET " + target + " HTTP/1.1", "Host: 127.0.0.1:65536", "Metadata-Flavor: Google"}},
+		{"by a port that is missing", 403, []string{"GET " + target + " HTTP/1.1", "Host: 127.0.0.1:", "Metadata-Flavor: Google"}},
+		{"by half an IPv6 address", 403, []string{"GET " + target + " HTTP/1.1", "Host: [::1", "Metadata-Flavor: Google"}},
+		{"by an IPv6 address without brackets", 403, []string{"GET " + target + " HTTP/1.1", "Host: ::1", "Metadata-Flavor: Google"}},
+		{"by a name before another's", 403, []string{"GET " + target + " HTTP/1.1", "Host: localhost:80@attacker.example", "Metadata-Flavor: Google"}},
+		{"by a name below localhost", 403, []string{"GET " + target + " HTTP/1.1", "Host: attacker.localhost:2774", "Metadata-Flavor: Google"}},
+		{"for another's URL", 403, []string{"GET http://attacker.example" + target + " HTTP/1.1", "Host: 127.0.0.1:2774", "Metadata-Flavor: Google"}},
+		{"a page that this port left in a browser", 403, []string{"GET " + target + " HTTP/1.1", "Host: localhost:2774", "Metadata-Flavor: Google", "Sec-Fetch-Site: same-origin"}},
+		{"Node's fetch", 200, []string{"GET " + target + " HTTP/1.1", "Host: localhost:2774", "Metadata-Flavor: Google", "sec-fetch-mode: cors"}},
+		{"everything at once without the header", 403, []string{"GET /?recursive=true&alt=json HTTP/1.1", "Host: 127.0.0.1:2774"}},
 		{"by no name", 403, []string{"GET " + target + " HTTP/1.0", "Metadata-Flavor: Google"}},
 		{"a ping by a name that was rebound", 403, []string{"GET / HTTP/1.1", "Host: attacker.example"}},
 		{"by localhost", 200, []string{"GET " + target + " HTTP/1.1", "Host: localhost:2774", "Metadata-Flavor: Google"}},
 		{"by IPv6", 200, []string{"GET " + target + " HTTP/1.1", "Host: [::1]:2774", "Metadata-Flavor: Google"}},
 		{"by IPv6 without a port", 200, []string{"GET " + target + " HTTP/1.1", "Host: [::1]", "Metadata-Flavor: Google"}},
-		{"by Google's name", 200, []string{"GET " + target + " HTTP/1.1", "Host: metadata.google.internal", "Metadata-Flavor: Google"}},
-		{"by Google's name with a dot", 200, []string{"GET " + target + " HTTP/1.1", "Host: metadata.google.internal.", "Metadata-Flavor: Google"}},
-		{"by Google's short name", 200, []string{"GET " + target + " HTTP/1.1", "Host: metadata", "Metadata-Flavor: Google"}},
-		{"by Google's address", 200, []string{"GET " + target + " HTTP/1.1", "Host: 169.254.169.254", "Metadata-Flavor: Google"}},
+		{"by localhost in capitals without a port", 200, []string{"GET " + target + " HTTP/1.1", "Host: LOCALHOST", "Metadata-Flavor: Google"}},
 		{"a POST", 405, []string{"POST " + target + " HTTP/1.1", "Host: 127.0.0.1:2774", "Metadata-Flavor: Google"}},
 		{"a browser's preflight", 405, []string{"OPTIONS " + target + " HTTP/1.1", "Host: localhost:2774", "Origin: http://localhost:3000", "Access-Control-Request-Headers: metadata-flavor"}},
 	} {
@@ -247,6 +261,30 @@ func TestATokenThatExpiredOnTheWayIsNotGivenOut(t *testing.T) {
 			t.Errorf("with %v left: %v", left, err)
 		}
 	}
+}
+
+// The sources' clock stands, as if the process had been frozen after they answered.
+func TestNeitherKindOfTokenIsGivenOutAfterAFreeze(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newWorld().serve(t, reportsSecret, dashboardSecret).(*server)
+		began := time.Now()
+		for _, k := range s.secrets {
+			k.source.Now = func() time.Time { return began }
+		}
+		for range 2 {
+			status := http.StatusOK
+			if time.Since(began) > 0 {
+				status = http.StatusServiceUnavailable
+			}
+			for _, path := range []string{"default/token", "default/identity?audience=" + dashboard} {
+				if got := get(s, accounts+path); got.Code != status || strings.Contains(got.Body.String(), "ya29.") != (status == 200) {
+					t.Errorf("%s: got %d %s, want %d", path, got.Code, got.Body, status)
+				}
+			}
+			time.Sleep(time.Hour)
+		}
+	})
 }
 
 func TestAReplacedTokenIsServedBeforeSDKsAskAgain(t *testing.T) {

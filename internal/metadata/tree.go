@@ -18,7 +18,7 @@ func (s *server) tree() directory {
 
 // accounts lists the default account and all others that can be read.
 func (s *server) accounts(ctx context.Context) (directory, error) {
-	_ = s.readAll(ctx) // one that cannot be read hides no other, unless it is the default
+	_ = readEach(ctx, s.secrets) // one that cannot be read hides no other, unless it is the default
 	all := directory{}
 	for _, name := range append([]string{defaultAccount}, s.accountNames()...) {
 		entries, err := s.account(ctx, name)

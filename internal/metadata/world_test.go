@@ -59,10 +59,10 @@ func newWorld() *world {
 // holds puts a token into a secret. What t leaves out is the same for all.
 func (w *world) holds(id string, t tokenstore.Token) {
 	now := time.Now()
-	t.Target, t.TokenType, t.Value, t.MintedAt = id, "Bearer", secret.New("ya29."+id), now
 	if t.Expiry.IsZero() {
 		t.Expiry = now.Add(time.Hour)
 	}
+	t.Target, t.TokenType, t.Value, t.MintedAt = id, "Bearer", secret.New("ya29."+id), t.Expiry.Add(-time.Hour)
 	data, err := t.Encode()
 	if err != nil {
 		panic(err)
