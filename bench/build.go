@@ -7,41 +7,49 @@ import (
 	"github.com/wifmint/wifmint/internal/lambdaapi"
 )
 
-// function is one of the functions that are measured.
-type function int
+// executable is one of the programs that are measured.
+type executable int
 
 const (
-	hello function = iota
+	hello executable = iota
 	smOnly
 	minter
 	rotator
 	federating
 	impersonating
+	nothing
+	metadataLayer
+	cli
+	fixed
 )
 
-// functions are the functions, with where they are built from.
-var functions = [...]struct{ name, module, pkg string }{
+// executables are the programs, with where they are built from.
+var executables = [...]struct{ name, module, pkg string }{
 	hello:         {"hello-world", ".", "./lambdas/hello"},
 	smOnly:        {"client only", ".", "./lambdas/smonly"},
 	minter:        {"minter", "..", "./functions/minter"},
 	rotator:       {"rotator", "..", "./functions/rotator"},
 	federating:    {"as written today", ".", "./lambdas/federating"},
 	impersonating: {"as written today", ".", "./lambdas/impersonating"},
+	nothing:       {"do-nothing extension", ".", "./extensions/nothing"},
+	metadataLayer: {"metadata layer", "..", "./layers/metadata"},
+	cli:           {"wifmint metadata", "..", "./cmd/wifmint"},
+	fixed:         {"do-nothing server", ".", "./servers/fixed"},
 }
 
-func (f function) String() string { return functions[f].name }
+func (x executable) String() string { return executables[x].name }
 
-// bootstraps are the built functions' executables.
-type bootstraps [len(functions)]string
+// paths are where the executables were built.
+type paths [len(executables)]string
 
-func buildFunctions(ctx context.Context, dir string) (bootstraps, error) {
-	var built bootstraps
-	for f, s := range functions {
+func build(ctx context.Context, dir string) (paths, error) {
+	var built paths
+	for x, s := range executables {
 		path, err := lambdaapi.Build(ctx, s.module, s.pkg, filepath.Join(dir, filepath.Base(s.pkg)))
 		if err != nil {
 			return built, err
 		}
-		built[f] = path
+		built[x] = path
 	}
 	return built, nil
 }

@@ -16,7 +16,8 @@ import (
 
 // countCalls has the real minter work against fake clouds, which count what
 // it asks them for.
-func countCalls(ctx context.Context, bootstrap string) ([]row, error) {
+func countCalls(ctx context.Context, built paths, _ effort) ([]row, error) {
+	progress("counting calls")
 	var rows []row
 	for _, run := range []struct {
 		what    string
@@ -28,7 +29,7 @@ func countCalls(ctx context.Context, bootstrap string) ([]row, error) {
 		{"calls for a due target", 1, 50 * time.Minute, calls{"GetSecretValue": 1, "exchange": 1, "PutSecretValue": 1}},
 		{"calls for 45 fresh targets", 45, 0, calls{"BatchGetSecretValue": 3}},
 	} {
-		made, err := callsOfRun(ctx, bootstrap, run.targets, run.age)
+		made, err := callsOfRun(ctx, built[minter], run.targets, run.age)
 		if err != nil {
 			return nil, fmt.Errorf("counting %s: %w", run.what, err)
 		}

@@ -11,10 +11,10 @@ const fleetRounds = 3
 
 // measureFleets runs over a small fleet and, if asked to, over the largest that
 // a config document holds.
-func measureFleets(ctx context.Context, built bootstraps, largest bool) ([]row, error) {
+func measureFleets(ctx context.Context, built paths, e effort) ([]row, error) {
 	const latency = 50 * time.Millisecond
 	rows, err := measureSmallFleet(ctx, built, fleet{accounts: 200, due: true, latency: latency})
-	if err != nil || !largest {
+	if err != nil || !e.largestFleet {
 		return rows, err
 	}
 	for _, f := range []fleet{
@@ -32,7 +32,7 @@ func measureFleets(ctx context.Context, built bootstraps, largest bool) ([]row, 
 }
 
 // measureSmallFleet has the rotator and what people write today take turns.
-func measureSmallFleet(ctx context.Context, built bootstraps, f fleet) ([]row, error) {
+func measureSmallFleet(ctx context.Context, built paths, f fleet) ([]row, error) {
 	progress("running over %v %d times", f, fleetRounds)
 	var ours, together, single fleetRuns
 	for round := range fleetRounds {

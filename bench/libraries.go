@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	cloudauth "cloud.google.com/go/auth/credentials/externalaccount"
 	"golang.org/x/oauth2"
@@ -29,17 +31,28 @@ const (
 )
 
 // canned is the transport of all of them. It answers at once, with next to no
-// work of its own, and with a token that lives for nine seconds: too short for
-// oauth2 to keep it instead of minting the next one.
-type canned struct{ header http.Header }
+// work of its own.
+type canned struct {
+	header http.Header
+	answer string
+}
 
-func newCanned() canned { return canned{http.Header{"Content-Type": {"application/json"}}} }
+// mintedLife is too short for oauth2 to keep a token instead of minting the next one.
+const mintedLife = 9 * time.Second
+
+// newCanned gives tokens that live so long.
+func newCanned(life time.Duration) canned {
+	return canned{
+		http.Header{"Content-Type": {"application/json"}},
+		fmt.Sprintf(`{"access_token":"ya29.canned","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":%d}`, life/time.Second),
+	}
+}
 
 func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	_, err := io.Copy(io.Discard, r.Body)
 	_ = r.Body.Close()
 	answer := &cannedBody{}
-	answer.Reset(`{"access_token":"ya29.canned","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":9}`)
+	answer.Reset(c.answer)
 	return &http.Response{StatusCode: http.StatusOK, Header: c.header, Body: answer, Request: r}, err
 }
 
@@ -61,9 +74,7 @@ type library struct {
 }
 
 func wifmint(ctx context.Context, client *http.Client) (library, error) {
-	file, err := externalaccount.ParseFile([]byte(`{"type": "external_account", "audience": "`+audience+`",
-		"subject_token_type": "`+subjectTokenType+`", "token_url": "`+tokenURL+`",
-		"credential_source": {"environment_id": "aws1"}}`), externalaccount.FileOptions{})
+	file, err := credentialFile()
 	if err != nil {
 		return library{}, err
 	}
@@ -74,6 +85,12 @@ func wifmint(ctx context.Context, client *http.Client) (library, error) {
 			return err
 		}, nil
 	}}, nil
+}
+
+func credentialFile() (*externalaccount.File, error) {
+	return externalaccount.ParseFile([]byte(`{"type": "external_account", "audience": "`+audience+`",
+		"subject_token_type": "`+subjectTokenType+`", "token_url": "`+tokenURL+`",
+		"credential_source": {"environment_id": "aws1"}}`), externalaccount.FileOptions{})
 }
 
 type wifmintSupplier struct{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 )
 
@@ -19,14 +20,15 @@ type mints struct {
 }
 
 // measureMints runs the benchmarks in turns.
-func measureMints(ctx context.Context, repetitions int) ([]row, error) {
-	client := &http.Client{Transport: newCanned()}
+func measureMints(ctx context.Context, _ paths, e effort) ([]row, error) {
+	progress("minting")
+	client := &http.Client{Transport: newCanned(mintedLife)}
 	ours, err := wifmint(ctx, client)
 	if err != nil {
 		return nil, fmt.Errorf("preparing wifmint: %w", err)
 	}
 	all := []*mints{{library: ours}, {library: googleOAuth2(ctx, client)}, {library: googleCloudAuth(ctx, client)}}
-	for range repetitions {
+	for range e.repetitions {
 		for _, m := range all {
 			if err := m.measure(ctx); err != nil {
 				return nil, fmt.Errorf("minting with %s: %w", m.name, err)
@@ -74,16 +76,43 @@ func (c *cost) add(seconds, allocations float64) {
 
 // benchmark runs do for about a second and adds what it takes.
 func (c *cost) benchmark(ctx context.Context, do func() error) error {
+	return c.run(ctx, func(b *testing.B) error {
+		for b.Loop() {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// parallel is benchmark for so many callers at once for each processor. The time
+// of one is all that it took, by the number of those made.
+func (c *cost) parallel(ctx context.Context, callers int, do func() error) error {
+	return c.run(ctx, func(b *testing.B) error {
+		var once sync.Once
+		var failed error
+		b.SetParallelism(callers)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if err := do(); err != nil {
+					once.Do(func() { failed = err })
+				}
+			}
+		})
+		return failed
+	})
+}
+
+func (c *cost) run(ctx context.Context, loop func(*testing.B) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	var failed error
 	result := testing.Benchmark(func(b *testing.B) {
 		b.ReportAllocs()
-		for b.Loop() {
-			if failed = do(); failed != nil {
-				b.FailNow()
-			}
+		if failed = loop(b); failed != nil {
+			b.FailNow()
 		}
 	})
 	if failed != nil {

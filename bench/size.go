@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"compress/flate"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -12,8 +13,8 @@ import (
 // else, which is what Lambda downloads.
 type size struct{ binary, zipped float64 }
 
-func measureSizes(built bootstraps) ([]row, error) {
-	var sizes [len(functions)]size
+func measureSizes(_ context.Context, built paths, _ effort) ([]row, error) {
+	var sizes [len(executables)]size
 	for _, f := range compared {
 		var err error
 		if sizes[f], err = sizeOf(built[f]); err != nil {

@@ -6,12 +6,13 @@ import (
 	"path/filepath"
 
 	"github.com/wifmint/wifmint/internal/lambdaapi"
+	"github.com/wifmint/wifmint/pkg/fakecloud"
 )
 
 // starts are the cold starts of one function.
 type starts struct {
-	seconds  sample // from starting the process to its first request for an event
-	resident sample // bytes at that moment
+	seconds  sample // from starting the first process to the last one's first request for an event
+	resident sample // bytes of the function at that moment
 	peak     sample // the most bytes until that moment
 }
 
@@ -19,36 +20,50 @@ type starts struct {
 // the page cache.
 const warmUps = 3
 
-// measureStarts starts the functions in turns, so that whatever else the
-// machine does meets all of them.
-func measureStarts(ctx context.Context, built bootstraps, rounds int) ([]row, error) {
+// measureStarts starts the functions in turns.
+func measureStarts(ctx context.Context, built paths, e effort) ([]row, error) {
 	config, err := filepath.Abs("wifmint.json")
 	if err != nil {
 		return nil, err
 	}
-	var measured [len(functions)]starts
-	for round := range rounds + warmUps {
-		for i := range compared {
-			f := compared[(round+i)%len(compared)] // nobody always comes after the same neighbour
-			var into *starts
-			if round >= warmUps {
-				into = &measured[f]
-			}
-			if err := startOnce(ctx, built[f], config, into); err != nil {
-				return nil, fmt.Errorf("starting %v: %w", f, err)
-			}
+	env := environment(fakecloud.Endpoints{})
+	env["WIFMINT_CONFIG"] = config
+	progress("starting %d functions %d times each", len(compared), e.rounds)
+	var measured [len(executables)]starts
+	err = inTurns(e.rounds+warmUps, len(compared), func(round, i int) error {
+		x := compared[i]
+		var into *starts
+		if round >= warmUps {
+			into = &measured[x]
 		}
+		if err := startOnce(ctx, lambdaapi.Function{Bootstrap: built[x], Env: env}, into); err != nil {
+			return fmt.Errorf("starting %v: %w", x, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return startRows(measured), nil
 }
 
+// inTurns does each of so many things in every round, so that whatever else the
+// machine does meets all of them.
+func inTurns(rounds, things int, do func(round, thing int) error) error {
+	for round := range rounds {
+		for i := range things {
+			if err := do(round, (round+i)%things); err != nil { // nobody always comes after the same neighbour
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // startOnce starts a function, adds what it took to into (unless that is nil)
 // and ends it.
-func startOnce(ctx context.Context, bootstrap, config string, into *starts) error {
-	e, err := lambdaapi.Start(ctx, lambdaapi.Function{Bootstrap: bootstrap, Env: map[string]string{
-		"AWS_REGION": region, "AWS_ACCESS_KEY_ID": accessKeyID, "AWS_SECRET_ACCESS_KEY": secretAccessKey, "AWS_SESSION_TOKEN": sessionToken,
-		"WIFMINT_CONFIG": config,
-	}})
+func startOnce(ctx context.Context, f lambdaapi.Function, into *starts) error {
+	e, err := lambdaapi.Start(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -69,20 +84,20 @@ func startOnce(ctx context.Context, bootstrap, config string, into *starts) erro
 type memory struct{ resident, peak float64 }
 
 // compared are the functions whose starts and sizes are measured.
-var compared = [...]function{hello, smOnly, minter, federating}
+var compared = [...]executable{hello, smOnly, minter, federating}
 
 // comparisons are the pairs of them that get rows. The first is the one that has
 // budgets.
-var comparisons = [][2]function{{minter, smOnly}, {minter, hello}, {smOnly, hello}, {federating, hello}}
+var comparisons = [][2]executable{{minter, smOnly}, {minter, hello}, {smOnly, hello}, {federating, hello}}
 
-func startRows(measured [len(functions)]starts) []row {
+func startRows(measured [len(executables)]starts) []row {
 	var rows []row
 	for _, m := range []struct {
 		what   string
 		of     func(starts) sample
 		unit   unit
 		budget float64
-		pairs  [][2]function
+		pairs  [][2]executable
 	}{
 		{"spawn to first /next", func(s starts) sample { return s.seconds }, milliseconds, 1.15, comparisons},
 		{"resident memory at first /next", func(s starts) sample { return s.resident }, mebibytes, 1.15, comparisons},
@@ -103,7 +118,7 @@ func startRows(measured [len(functions)]starts) []row {
 	return rows
 }
 
-func compare(what string, u unit, pair [2]function, this, that sample) row {
+func compare(what string, u unit, pair [2]executable, this, that sample) row {
 	return row{
 		what:  what,
 		ratio: this.ratio(that),

@@ -26,6 +26,15 @@ func (s sample) median() float64 { return s.quantile(0.5) }
 // ratio is that of the medians.
 func (s sample) ratio(to sample) float64 { return s.median() / to.median() }
 
+// minus is what each measurement has more than the one of the same round.
+func (s sample) minus(other sample) sample {
+	difference := make(sample, len(s))
+	for i := range s {
+		difference[i] = s[i] - other[i]
+	}
+	return difference
+}
+
 // unit is what a measurement is shown in: so many of it make one of the
 // measurement's own unit.
 type unit struct {
@@ -38,6 +47,7 @@ var (
 	seconds      = unit{" s", 1, 2}
 	milliseconds = unit{" ms", 1e3, 2}
 	microseconds = unit{" µs", 1e6, 1}
+	nanoseconds  = unit{" ns", 1e9, 1}
 	mebibytes    = unit{" MiB", 1.0 / (1 << 20), 2}
 	pieces       = unit{"", 1, 0}
 )

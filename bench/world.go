@@ -52,7 +52,7 @@ func startWith(ctx context.Context, bootstrap string, timeout time.Duration, clo
 	return lambdaapi.Start(ctx, lambdaapi.Function{Bootstrap: bootstrap, Timeout: timeout, Env: env})
 }
 
-// environment is what every function needs that calls AWS.
+// environment is what every program needs that calls AWS.
 func environment(cloud fakecloud.Endpoints) map[string]string {
 	return map[string]string{
 		"AWS_REGION": region, "AWS_ACCESS_KEY_ID": accessKeyID, "AWS_SECRET_ACCESS_KEY": secretAccessKey, "AWS_SESSION_TOKEN": sessionToken,
