@@ -31,6 +31,7 @@ type commands struct {
 	Token        tokenCommand        `cmd:"" help:"Mint one token and print it as it would be stored, masked."`
 	Metadata     metadataCommand     `cmd:"" help:"Serve the tokens in secrets as Google's metadata server does, to every Google SDK on this machine."`
 	Setup        setupCommand        `cmd:"" help:"Print what sets up Google and AWS, from a few questions or flags."`
+	Doctor       doctorCommand       `cmd:"" help:"Walk every hop of a token and tell what is wrong, what it means and the command that mends it. Exit 1 if anything is."`
 	Status       statusCommand       `cmd:"" help:"Show every target's token: whose, how long it lives, what is wrong with it. Exit 1 if one is missing."`
 	Pause        pauseCommand        `cmd:"" help:"Stop a target: its secret holds no token until it is resumed."`
 	Resume       resumeCommand       `cmd:"" help:"End a pause."`

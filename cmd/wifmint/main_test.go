@@ -82,6 +82,7 @@ func openCloud(env *testscript.Env) error {
 	env.Setenv("TOKEN_URL", server.Endpoints().TokenURL)
 	env.Setenv("IAM_URL", server.Endpoints().IAMCredentials)
 	env.Setenv("SECRETS_URL", server.Endpoints().SecretsManager)
+	env.Setenv("AWS_STS_URL", server.Endpoints().AWSSTS)
 	env.Values["cloud"] = cloud
 	return trustOthers(env, cloud, server.Endpoints())
 }

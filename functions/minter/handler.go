@@ -4,25 +4,34 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"os"
 	"slices"
 
+	"github.com/wifmint/wifmint/internal/doctor"
 	"github.com/wifmint/wifmint/internal/keeper"
 	"github.com/wifmint/wifmint/pkg/externalaccount"
+	"github.com/wifmint/wifmint/pkg/supplier"
 )
 
 // handler is one invocation of the minter.
-type handler struct{ keeper *keeper.Keeper }
+type handler struct {
+	keeper *keeper.Keeper
+	doctor doctor.Walk
+}
 
 func newHandler(env *keeper.Environment, log *slog.Logger, metrics *keeper.Metrics) *handler {
-	return &handler{keeper.New(keeper.Keeper{
-		Function: "minter",
-		Config:   env.Config,
-		Owns:     keeper.Target.Federated,
-		Minting:  func() keeper.MintFunc { return exchange(env.Credentials, log) },
-		Store:    env.Store,
-		Log:      log,
-		Metrics:  metrics,
-	})}
+	return &handler{
+		keeper.New(keeper.Keeper{
+			Function: "minter",
+			Config:   env.Config,
+			Owns:     keeper.Target.Federated,
+			Minting:  func() keeper.MintFunc { return exchange(env.Credentials, log) },
+			Store:    env.Store,
+			Log:      log,
+			Metrics:  metrics,
+		}),
+		doctor.Walk{Function: "minter", Environment: env, AWS: supplier.Default(os.Getenv), Getenv: os.Getenv},
+	}
 }
 
 // exchange mints each target's token on its own: they share nothing.
@@ -46,6 +55,16 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	if event.Rotation != nil {
 		return nil, &keeper.EventError{Reason: "a Secrets Manager rotation event is the rotator's, and this is the minter; make the rotator the secret's rotation function"}
+	}
+	if event.Canary != nil {
+		return nil, &keeper.EventError{Reason: "a canary is an account that must refuse the rotator, and this is the minter; send it to the rotator"}
+	}
+	if event.Doctor {
+		report, err := h.doctor.Answer(ctx, event)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(report)
 	}
 	report, err := h.keeper.Run(ctx, event)
 	if err != nil {

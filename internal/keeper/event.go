@@ -21,8 +21,12 @@ type Event struct {
 	Force bool
 	// Shard is this invocation's part of the targets.
 	Shard Shard
+	// Doctor asks what is wrong, instead of refreshing anything.
+	Doctor bool
 	// Rotation is set for a Secrets Manager rotation event, with nothing else.
 	Rotation *Rotation
+	// Canary is set for a canary event, with nothing else but ScheduledTime.
+	Canary *Canary
 }
 
 // Shard is part Index of Of; the zero value is the whole.
@@ -105,6 +109,9 @@ func envelopeDetail(raw json.RawMessage) (eventFields, error) {
 func parseInput(fields eventFields) (Event, error) {
 	var e Event
 	var scheduled, shard string
+	if fields["canary"] != nil {
+		return parseCanary(fields)
+	}
 	known := map[string]struct {
 		into any
 		want string
@@ -113,9 +120,10 @@ func parseInput(fields eventFields) (Event, error) {
 		"targets":        {&e.Targets, "a list of target names"},
 		"force":          {&e.Force, "true or false"},
 		"shard":          {&shard, "a string such as \"0/4\""},
+		"doctor":         {&e.Doctor, "true or false"},
 	}
 	if unknown := unknownKeys(fields, func(k string) bool { _, ok := known[k]; return ok }); len(unknown) > 0 {
-		return Event{}, &EventError{fmt.Sprintf("unknown shape, with the keys %s; the accepted ones are scheduled_time, targets, force and shard, "+
+		return Event{}, &EventError{fmt.Sprintf("unknown shape, with the keys %s; the accepted ones are scheduled_time, targets, force, shard, doctor, canary, "+
 			"an EventBridge envelope with those in detail, or a Secrets Manager rotation event", quoteKeys(keysOf(fields)))}
 	}
 	for k, raw := range fields {

@@ -31,6 +31,7 @@ func TestAcceptedEvents(t *testing.T) {
 		{"a rule's envelope with nothing in it", `{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`, Event{}},
 		{"Scheduler's envelope with a string", `{"source":"aws.scheduler","detail-type":"Scheduled Event","detail":"{}"}`, Event{}},
 		{"Scheduler's envelope with fields in the string", `{"source":"aws.scheduler","detail-type":"Scheduled Event","detail":"{\"shard\":\"0/2\"}"}`, Event{Shard: Shard{0, 2}}},
+		{"a call for the doctor", `{"doctor":true,"targets":["a"]}`, Event{Doctor: true, Targets: []string{"a"}}},
 		{"a rotation", `{"Step":"createSecret","SecretId":"arn:x","ClientRequestToken":"t"}`,
 			Event{Rotation: &Rotation{Step: "createSecret", SecretID: "arn:x", ClientRequestToken: "t"}}},
 		{"a rotation with a RotationToken", `{"Step":"finishSecret","SecretId":"arn:x","ClientRequestToken":"t","RotationToken":"planted-secret"}`,

@@ -147,6 +147,10 @@ func TestAMetricLineIsWhatCloudWatchReads(t *testing.T) {
 					"Metrics": []any{
 						metric("Minted", "Count"), metric("Failed", "Count"), metric("SecondsRemaining", "Seconds"), metric("MintLatency", "Milliseconds"),
 					},
+				}, map[string]any{
+					"Namespace":  "wifmint",
+					"Dimensions": []any{[]any{"function"}},
+					"Metrics":    []any{metric("SecondsRemaining", "Seconds")},
 				}},
 			},
 			"function": "minter", "target": "t0", "Minted": 1.0, "Failed": 0.0, "SecondsRemaining": 3599.0, "MintLatency": 250.0,

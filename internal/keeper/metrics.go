@@ -84,6 +84,10 @@ func (m *Metrics) write(now time.Time, line metricLine, took time.Duration) {
 	}
 	line.AWS.Timestamp = now.UnixMilli()
 	line.AWS.CloudWatchMetrics = []metricDirective{{Namespace: namespace, Dimensions: [][]string{{"function", "target"}}, Metrics: metrics}}
+	if line.SecondsRemaining != nil { // over all targets too: an alarm cannot know those of a document
+		line.AWS.CloudWatchMetrics = append(line.AWS.CloudWatchMetrics,
+			metricDirective{namespace, [][]string{{"function"}}, []metric{{"SecondsRemaining", "Seconds"}}})
+	}
 	b, err := json.Marshal(line)
 	if err != nil {
 		return // unreachable: the line holds strings and integers

@@ -31,6 +31,7 @@ func TestEverySampleEventIsAcceptedForWhatItIs(t *testing.T) {
 		"minter-empty.json":              {},
 		"minter-null.json":               {},
 		"rotator-schedule.json":          {ScheduledTime: tick},
+		"rotator-canary.json":            {ScheduledTime: tick, Canary: &keeper.Canary{ServiceAccount: "nobody@my-project.iam.gserviceaccount.com"}},
 		"rotation-create.json":           rotation("createSecret"),
 		"rotation-set.json":              rotation("setSecret"),
 		"rotation-test.json":             rotation("testSecret"),
