@@ -22,7 +22,7 @@ local: ## The whole main job on this machine, without an account
 	go run ./cmd/wifmint local
 
 sam-local: ## The same in SAM's containers, with its own images: needs Docker and their registry
-	PIP_NO_DEPS=1 bash .ci/venv sam
+	bash .ci/venv sam
 	WIFMINT_REQUIRE=all WIFMINT_SAM_IMAGES=pull go test -count=1 -v -run 'SAMs' ./tests/conformance
 
 conformance: ## Against the SAM CLI, moto, boto3 and Google's own library, which it installs, Docker too

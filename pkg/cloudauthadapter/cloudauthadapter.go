@@ -2,7 +2,9 @@
 // Google, which take them by cloud.google.com/go/auth, and its AWS credentials to
 // Google's own federation in cloud.google.com/go/auth/credentials/externalaccount.
 // It is a module of its own, since cloud.google.com/go/auth brings gRPC and
-// OpenTelemetry along.
+// OpenTelemetry along. Its go.mod requires the module around it by a replace, and no
+// released version of it, so "go get" cannot fetch it: use it from a checkout, with
+// a replace of both modules in your own go.mod, or with a go.work.
 //
 // # Use
 //
@@ -25,10 +27,10 @@
 //
 // The credentials and the source keep their token themselves, and replace it 225 s
 // before it expires, which is also when Google's libraries would. Nothing keeps it
-// a second time, and nothing goes on that nobody waits for: see
+// a second time, and nothing refreshes it in the background: see
 // [Provider.Credentials].
 //
-// A call ends with its context, and after [Patience]. Errors are those of what is
+// A call ends with its context, and after a minute. Errors are those of what is
 // adapted, as they are: errors.As finds an *externalaccount.RefreshError also in
 // what an http.Client returns. None shows a secret; an auth.Token is plain text,
 // and does wherever it is printed.
@@ -36,6 +38,7 @@ package cloudauthadapter
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 
@@ -47,11 +50,11 @@ import (
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
-// Patience is how long a call waits for a token. Making one takes well under a
+// patience is how long a call waits for a token. Making one takes well under a
 // second; this leaves time for a program of a credential file (30 s by default)
 // and for the 10 s that Google STS and IAM have for their first try each. Whoever
 // needs longer, as a program that asks a person, calls CachedToken beforehand.
-const Patience = time.Minute
+const patience = time.Minute
 
 // Provider is an [auth.TokenProvider] that honours the context of each caller. Only
 // one that was made by this package is of use. Safe for concurrent use.
@@ -67,7 +70,7 @@ func FromCredentials(c externalaccount.AnyCredentials) Provider {
 	p := Provider{
 		token: func(ctx context.Context) (*auth.Token, error) {
 			t, err := c.CachedToken(ctx)
-			return bearer(t.Value, t.Expiry, err)
+			return newToken(t.Value, t.Expiry, err)
 		},
 		quotaProject: func(context.Context) (string, error) { return c.QuotaProject(), nil },
 		universe:     func(context.Context) (string, error) { return c.UniverseDomain(), nil },
@@ -79,9 +82,9 @@ func FromCredentials(c externalaccount.AnyCredentials) Provider {
 }
 
 // FromSource yields the access token that a secret holds, which also tells its
-// universe and project.
+// universe and project. An ID token in it is a *[tokensource.Error].
 func FromSource(s *tokensource.Source) Provider {
-	return stored(s.Token)
+	return stored(func(ctx context.Context) (tokenstore.Token, error) { return accessToken(ctx, s) })
 }
 
 // IDTokens yields the ID token for an audience that a secret holds, which also
@@ -90,11 +93,21 @@ func IDTokens(s *tokensource.Source, audience string) Provider {
 	return stored(func(ctx context.Context) (tokenstore.Token, error) { return s.IDToken(ctx, audience) })
 }
 
+// accessToken is the counterpart of s.IDToken.
+func accessToken(ctx context.Context, s *tokensource.Source) (tokenstore.Token, error) {
+	t, err := s.Token(ctx)
+	if err == nil && t.Kind == tokenstore.IDToken {
+		return tokenstore.Token{}, &tokensource.Error{Secret: s.Secret, Expiry: t.Expiry,
+			Reason: fmt.Sprintf("it holds an ID token for %q, not an access token; take it with IDTokens, or name another secret", t.Audience)}
+	}
+	return t, err
+}
+
 func stored(read func(context.Context) (tokenstore.Token, error)) Provider {
 	return Provider{
 		token: func(ctx context.Context) (*auth.Token, error) {
 			t, err := read(ctx)
-			return bearer(t.Value, t.Expiry, err)
+			return newToken(t.Value, t.Expiry, err)
 		},
 		universe: func(ctx context.Context) (string, error) {
 			t, err := read(ctx)
@@ -107,7 +120,7 @@ func stored(read func(context.Context) (tokenstore.Token, error)) Provider {
 	}
 }
 
-func bearer(value secret.Text, expiry time.Time, err error) (*auth.Token, error) {
+func newToken(value secret.Text, expiry time.Time, err error) (*auth.Token, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +130,7 @@ func bearer(value secret.Text, expiry time.Time, err error) (*auth.Token, error)
 // Token returns a token that has not expired. A call that waits shares what it
 // waits for with others, and not their patience.
 func (p Provider) Token(ctx context.Context) (*auth.Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, Patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return p.token(ctx)
 }
@@ -159,7 +172,7 @@ func (p property) GetProperty(ctx context.Context) (string, error) {
 	if p == nil {
 		return "", nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, Patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return p(ctx)
 }

@@ -81,10 +81,11 @@ func TestCredentialsThatTellNothingLeaveItToTheEnvironment(t *testing.T) {
 
 func TestAStoredTokenTellsItsProjectAndItsUniverse(t *testing.T) {
 	t.Setenv("GOOGLE_CLOUD_PROJECT", "")
-	w := newWorld()
-	w.holds(t, "token", service)
+	access, id := newWorld(), newWorld()
+	access.holds(t, "token", "")
+	id.holds(t, "token", service)
 	for name, p := range map[string]cloudauthadapter.Provider{
-		"an access token": cloudauthadapter.FromSource(w.source()), "an ID token": cloudauthadapter.IDTokens(w.source(), service),
+		"an access token": cloudauthadapter.FromSource(access.source()), "an ID token": cloudauthadapter.IDTokens(id.source(), service),
 	} {
 		credentials := p.Credentials()
 		project, err := credentials.ProjectID(t.Context())

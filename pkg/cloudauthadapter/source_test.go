@@ -95,6 +95,10 @@ func TestASecretWithoutTheTokenIsATypedError(t *testing.T) {
 		{"none at all", func(_ *testing.T, w world) *auth.Credentials {
 			return cloudauthadapter.FromSource(w.source()).Credentials()
 		}},
+		{"an ID token in place of an access token", func(t *testing.T, w world) *auth.Credentials {
+			w.holds(t, "token", service)
+			return cloudauthadapter.FromSource(w.source()).Credentials()
+		}},
 		{"an ID token for somebody else", func(t *testing.T, w world) *auth.Credentials {
 			w.holds(t, "token", "https://other.example.run.app")
 			return cloudauthadapter.IDTokens(w.source(), service).Credentials()

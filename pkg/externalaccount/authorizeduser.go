@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/wifmint/wifmint/pkg/googlests"
 	"github.com/wifmint/wifmint/pkg/internal/googleapi"
@@ -14,12 +15,14 @@ import (
 
 // AuthorizedUser turns a person's login into access tokens, by its refresh token.
 // Google may put another in its place whenever it is used; the new one is used
-// from then on, stands in Info, and goes to Options.OnRefreshToken. Who cancels a
-// call just when Google answers may lose it, and the login with it: give a refresh
-// some seconds. Safe for concurrent use: a refresh token is sent once at a time,
-// by all copies of the credentials together.
+// from then on, stands in Info, and goes to Options.OnRefreshToken. What Google
+// answers may be the only copy of it, and the login is lost without: so a refresh
+// that was sent goes on, for 10 s at most, when all who wait for it have given up,
+// each at its own deadline. A program that ends or is frozen by then may lose it.
+// Safe for concurrent use: a refresh token is sent once at a time, by all copies of
+// the credentials together.
 type AuthorizedUser struct {
-	bearer
+	holder
 	file    *AuthorizedUserFile // never changed; the tokens in it may be old
 	options Options
 	login   *login
@@ -60,7 +63,7 @@ func NewAuthorizedUser(f *AuthorizedUserFile, o Options) (*AuthorizedUser, error
 // assembleUser makes the client for a file and options.
 func assembleUser(f *AuthorizedUserFile, o Options, l *login) *AuthorizedUser {
 	u := &AuthorizedUser{
-		bearer:  newBearer(o, f.QuotaProjectID, f.UniverseDomain),
+		holder:  newHolder(o, f.QuotaProjectID, f.UniverseDomain),
 		file:    f,
 		options: o,
 		login:   l,
@@ -80,6 +83,9 @@ func assembleUser(f *AuthorizedUserFile, o Options, l *login) *AuthorizedUser {
 	return u
 }
 
+// refreshTime bounds a refresh, which no caller's context does.
+const refreshTime = 10 * time.Second
+
 // refresh asks for no scopes: those of the login are all that Google knows here.
 func (u *AuthorizedUser) refresh(ctx context.Context, _ []string) (Token, error) {
 	leave, err := u.login.enter(ctx)
@@ -94,6 +100,8 @@ func (u *AuthorizedUser) refresh(ctx context.Context, _ []string) (Token, error)
 	if err := u.check(u.file.TokenURL); err != nil {
 		return Token{}, err
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTime)
+	defer cancel()
 	got, err := u.sts.Refresh(ctx, googlests.RefreshRequest{RefreshToken: refreshToken})
 	if next := got.RefreshToken; !next.IsZero() && !next.Equal(refreshToken) { // with an error, too
 		u.login.set(next)

@@ -2,11 +2,9 @@ package externalaccount
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +104,16 @@ func TestALoginBeginsWithTheAccessTokenOfItsFile(t *testing.T) {
 	})
 }
 
+// Somebody edited the file, or wrote it on a machine whose clock was wrong.
+func TestALoginWhoseTokenClaimsToLastForEverIsRefreshed(t *testing.T) {
+	t.Parallel()
+	w := newWire()
+	u := w.user(t, false, workforceLogin, map[string]string{"expiry": `"9999-12-31T00:00:00Z"`}, Options{})
+	if got := userToken(t, u); got.Value.Reveal() == plantedAccess || w.exchanges() != 1 || u.TokenState() != Fresh {
+		t.Errorf("it is used until %v", got.Expiry)
+	}
+}
+
 // Python's rule for making external_account_authorized_user credentials.
 func TestALoginNeedsAGoodTokenOrAllThatARefreshTakes(t *testing.T) {
 	t.Parallel()
@@ -166,106 +174,6 @@ func TestATokenAloneLastsUntilItExpires(t *testing.T) {
 		if !strings.Contains(err.Error(), "log in again") {
 			t.Error(err)
 		}
-	})
-}
-
-func TestARotatedRefreshTokenReplacesTheOld(t *testing.T) {
-	t.Parallel()
-	w := newWire()
-	var handed []secret.Text
-	var u *AuthorizedUser
-	u = w.user(t, true, googleLogin, nil, Options{OnRefreshToken: func(token secret.Text) {
-		if !u.Info().RefreshToken.Equal(token) {
-			t.Error("Info has another one")
-		}
-		handed = append(handed, token)
-	}})
-	for n := range 3 { // of which the second would fail with the first's token
-		if _, err := u.Refresh(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if len(handed) != n+1 || handed[n].Reveal() == plantedRefresh {
-			t.Fatalf("handed out %d: %v", n+1, handed)
-		}
-	}
-	encoded, err := u.WithQuotaProject("other").Info().Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := parseAs[*AuthorizedUserFile](t, encoded)
-	if !f.RefreshToken.Equal(handed[2]) || !f.Token.Equal(u.KeptToken().Value) || !f.Expiry.Equal(u.KeptToken().Expiry) {
-		t.Errorf("the file is %+v", f)
-	}
-	again, err := NewAuthorizedUser(f, Options{HTTPClient: u.options.HTTPClient})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := again.Refresh(t.Context()); err != nil {
-		t.Errorf("a refresh with what was saved: %v", err)
-	}
-}
-
-func TestARefreshTokenThatCameWithAnErrorIsNotLost(t *testing.T) {
-	t.Parallel()
-	w := newWire()
-	var handed []string
-	u := w.user(t, false, workforceLogin, nil, Options{OnRefreshToken: func(token secret.Text) { handed = append(handed, token.Reveal()) }})
-	w.Fault(fakecloud.Fault{Service: "google-sts", Status: 200, Body: `{"refresh_token": "1//planted-next"}`, Times: 1})
-	_, err := u.CachedToken(t.Context())
-	expectRefreshError(t, err, LegSTS, false, hasCode("invalid_response"))
-	if len(handed) != 1 || handed[0] != "1//planted-next" || u.Info().RefreshToken.Reveal() != "1//planted-next" {
-		t.Errorf("handed out %q", handed)
-	}
-	_, _ = u.CachedToken(t.Context())
-	if last := w.sent[len(w.sent)-1]; last.form().Get("refresh_token") != "1//planted-next" {
-		t.Error("the old one was sent again")
-	}
-}
-
-// The login ends if two refreshes of a token that rotates overlap.
-func TestARefreshTokenIsSentOnceAtATime(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWire()
-		u := w.user(t, true, workforceLogin, nil, Options{})
-		w.Fault(fakecloud.Fault{Service: "google-sts", Latency: time.Second})
-		var all sync.WaitGroup
-		for _, d := range []*AuthorizedUser{u, u, u.WithQuotaProject("other"), u.WithTokenURL("https://sts-vpc.p.googleapis.com/v1/oauthtoken")} {
-			all.Go(func() {
-				if _, err := d.Refresh(t.Context()); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		began := time.Now()
-		all.Wait()
-		if n, took := w.exchanges(), time.Since(began); n != 3 || took != 3*time.Second { // two share
-			t.Errorf("%d refreshes in %v", n, took)
-		}
-	})
-}
-
-func TestWhoGivesUpLeavesTheRefreshTokenToTheNext(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWire()
-		u := w.user(t, true, googleLogin, nil, Options{})
-		mend := w.Fault(fakecloud.Fault{Service: "google-sts", Hang: true})
-		hasty, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		late := func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
-		var all sync.WaitGroup
-		all.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			defer cancel()
-			_, err := u.CachedToken(ctx)
-			expectRefreshError(t, err, "", true, late)
-		})
-		synctest.Wait()
-		expectRefreshError(t, u.Revoke(hasty), "", true, late) // which had to wait for the refresh
-		all.Wait()
-		mend()
-		userToken(t, u)
 	})
 }
 
@@ -355,6 +263,61 @@ func TestARefreshTokenGoesToGoogleOnly(t *testing.T) {
 		})
 		if len(w.sent) > 0 {
 			t.Errorf("sent %v", w.sent)
+		}
+	}
+}
+
+// ParseAny refuses it, and does not read a Google login's at all.
+func TestALoginIsRevokedAtGoogleOnly(t *testing.T) {
+	t.Parallel()
+	for document, leg := range map[string]Leg{workforceLogin: LegSTS, googleLogin: LegConfig} {
+		w := newWire()
+		f := *parseAs[*AuthorizedUserFile](t, []byte(document))
+		f.RevokeURL = "https://oauth2.example.com/revoke"
+		u, err := NewAuthorizedUser(&f, Options{HTTPClient: w.client(), Getenv: lookup(nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		expectRefreshError(t, u.Revoke(t.Context()), leg, false, func(err error) bool { return strings.Contains(err.Error(), `the host "oauth2.example.com"`) })
+		if len(w.sent) > 0 || u.Info().RefreshToken.IsZero() {
+			t.Errorf("sent %v", w.sent)
+		}
+	}
+}
+
+func TestTheScopesOfALoginAreItsOwn(t *testing.T) {
+	t.Parallel()
+	f := *parseAs[*AuthorizedUserFile](t, []byte(workforceLogin))
+	u, err := NewAuthorizedUser(&f, Options{Getenv: lookup(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Scopes[0], u.Info().Scopes[0], u.Scopes()[0] = "file's", "Info's", "Scopes'"
+	if !u.HasScopes(platform, "openid") {
+		t.Errorf("they were changed to %q", u.Scopes())
+	}
+}
+
+// On a machine whose clock, and a Google's, is years behind.
+func TestEveryKindOfCredentialsGoesByTheOptionsClock(t *testing.T) {
+	t.Parallel()
+	now := func() time.Time { return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) }
+	for _, document := range []string{minimal, workforceLogin, googleLogin, impersonating(minimal), impersonating(googleLogin)} {
+		w := newWireAt(now)
+		f, err := ParseAny([]byte(document), FileOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if login, ok := f.(*AuthorizedUserFile); ok {
+			login.Token = secret.Text{}
+		}
+		c, err := f.Credentials(Options{Scopes: []string{platform}, HTTPClient: &http.Client{Transport: w.login(false)}, Getenv: lookup(env), Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := c.CachedToken(t.Context())
+		if err != nil || !token.Expiry.Equal(now().Add(time.Hour)) {
+			t.Errorf("%T: it expires at %v, %v", c, token.Expiry, err)
 		}
 	}
 }

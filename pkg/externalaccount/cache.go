@@ -11,10 +11,10 @@ type TokenState int
 const (
 	// Invalid is a token that has expired, and the zero Token.
 	Invalid TokenState = iota
-	// Stale is a token that is good for another 225 s at most, and that should be
-	// replaced.
+	// Stale is a token that is good for another 225 s at most, or claims to be for
+	// more than 12 h 15 min, which no token of Google's is: it should be replaced.
 	Stale
-	// Fresh is a token that is good for longer.
+	// Fresh is any other.
 	Fresh
 )
 
@@ -33,100 +33,149 @@ func (s TokenState) String() string {
 // that would be renewed once more.
 const staleBefore = 225 * time.Second
 
-// staleRetry is how long a stale token is used without another try to replace
-// it: an outage shall not make every request wait, and neither shall tokens that
-// are made with less than 225 s to live.
-const staleRetry = 10 * time.Second
+// longestLife is that of Google's tokens, 12 hours, and what a slow clock adds to
+// it. The expiry in a login's file is whatever somebody has written there.
+const longestLife = 12*time.Hour + 15*time.Minute
+
+const (
+	// staleRetry is how long a stale token is used without another try to replace
+	// it: an outage shall not make every request wait, and neither shall tokens that
+	// are made with less than 225 s to live.
+	staleRetry = 10 * time.Second
+	// tryTime is what one caller gives for a token that is better than the good one
+	// it could have at once. Google answers in well under a second, a program of a
+	// credential file takes longer. It is shorter than staleRetry, so that no two
+	// callers try at once.
+	tryTime = 5 * time.Second
+)
 
 // State is the token's at a time.
 func (t Token) State(now time.Time) TokenState {
 	switch left := t.Expiry.Sub(now); {
 	case t.Value.IsZero() || left <= 0:
 		return Invalid
-	case left <= staleBefore:
+	case left <= staleBefore || left > longestLife:
 		return Stale
 	}
 	return Fresh
 }
 
-// CachedToken returns a token with the scopes in effect. It is the one of the
-// last call while that is [Fresh]; else a new one is made. Callers that come
-// meanwhile wait for the same, each no longer than its own ctx, and none is hurt by
-// another's giving up: the making runs on its own, and is cancelled when the last
-// of them has given up, so that nothing is left behind that would wake up in a
-// frozen function hours later. If there is none to be had a [Stale] token is
-// returned, which is still good. Fails with a *[RefreshError].
-func (b *bearer) CachedToken(ctx context.Context) (Token, error) {
-	kept, usable := b.usable()
-	if usable {
+// CachedToken returns a token with the scopes in effect, which is the one of the
+// last call while that is [Fresh]. Of the callers that find it [Stale] one in 10 s
+// tries to replace it, for 5 s at most (and at most a quarter of what its ctx
+// leaves), while the others get it as it is, and so does that one if it fails. A
+// source that takes longer, as a program that asks a person, has its time once the
+// token has expired, or in [Credentials.Refresh].
+//
+// Without a good token all callers wait for the making of one, each no longer than
+// its own ctx, and none is hurt by another's giving up: the making runs on its own,
+// and is cancelled when the last of them has given up, so that nothing is left
+// behind that would wake up in a frozen function hours later. The one exception is
+// the refresh of a login, see [AuthorizedUser]. Fails with a *[RefreshError].
+func (h *holder) CachedToken(ctx context.Context) (Token, error) {
+	kept, state := h.look()
+	if state == Stale && h.takeTurn(ctx) {
+		h.try(ctx, kept)
+		kept, state = h.look()
+	}
+	if state != Invalid {
 		return kept, nil
 	}
-	token, err := b.share(ctx, func(ctx context.Context) (Token, error) {
-		if made, usable := b.usable(); usable { // since this caller looked
-			return made, nil
-		}
-		return b.renew(ctx)
-	})
-	if err != nil && kept.State(b.now()) != Invalid {
-		return kept, nil
-	}
-	return token, err
+	return h.replace(ctx, kept)
 }
 
 // Refresh replaces the kept token, however fresh it is, and returns the new one:
 // for when Google has refused the old. A token that is just being made is new
 // enough. It fails with a *[RefreshError], and then leaves the kept token alone.
-func (b *bearer) Refresh(ctx context.Context) (Token, error) { return b.share(ctx, b.renew) }
+func (h *holder) Refresh(ctx context.Context) (Token, error) { return h.share(ctx, h.renew) }
 
 // KeptToken is the token of the last successful call of CachedToken or Refresh.
 // Before, it is the one that a user's file has, and else the zero Token. It never
 // makes one.
-func (b *bearer) KeptToken() Token {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.kept
+func (h *holder) KeptToken() Token {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.kept
 }
 
 // TokenState is that of KeptToken now.
-func (b *bearer) TokenState() TokenState { return b.KeptToken().State(b.now()) }
-
-// usable returns the kept token, and whether it need not be replaced now.
-func (b *bearer) usable() (Token, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.now()
-	state := b.kept.State(now)
-	return b.kept, state == Fresh || state == Stale && now.Before(b.nextTry)
+func (h *holder) TokenState() TokenState {
+	_, state := h.look()
+	return state
 }
 
-// share joins the making of a token, or starts it with fn.
-func (b *bearer) share(ctx context.Context, fn func(context.Context) (Token, error)) (Token, error) {
-	token, err := b.renewing.Do(ctx, fn)
-	if err != nil && err == ctx.Err() { // and not the making's, which is a *RefreshError
-		return Token{}, gaveUp(err)
+func (h *holder) look() (Token, TokenState) {
+	kept := h.KeptToken()
+	return kept, kept.State(h.now())
+}
+
+// takeTurn reports whether it is the caller who tries to replace a stale token.
+func (h *holder) takeTurn(ctx context.Context) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.now()
+	if ctx.Err() != nil || now.Before(h.nextTry) {
+		return false
 	}
-	return token, err
+	h.nextTry = now.Add(staleRetry)
+	return true
 }
 
-func (b *bearer) renew(ctx context.Context) (token Token, err error) {
-	if b.RequiresScopes() {
+// try replaces a stale token, in a while that the caller can spare.
+func (h *holder) try(ctx context.Context, stale Token) {
+	limit := tryTime
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)/4)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	_, _ = h.replace(ctx, stale) // which is good, whatever comes of it
+}
+
+// replace makes a token, or returns the one that was kept since the caller saw old.
+func (h *holder) replace(ctx context.Context, old Token) (Token, error) {
+	return h.share(ctx, func(ctx context.Context) (Token, error) {
+		if made, state := h.look(); state != Invalid && !made.Value.Equal(old.Value) {
+			return made, nil
+		}
+		return h.renew(ctx)
+	})
+}
+
+// share joins the making of a token, or starts it with fn: once more for one that
+// has expired by now, since the process was frozen after Google's answer.
+func (h *holder) share(ctx context.Context, fn func(context.Context) (Token, error)) (Token, error) {
+	for range 2 {
+		token, err := h.renewing.Do(ctx, fn)
+		if err != nil && err == ctx.Err() { // and not the making's, which is a *RefreshError
+			err = gaveUp(err)
+		}
+		if err != nil || token.State(h.now()) != Invalid {
+			return token, err
+		}
+	}
+	return Token{}, stoodStill()
+}
+
+func (h *holder) renew(ctx context.Context) (token Token, err error) {
+	if h.RequiresScopes() {
 		err = configFailure("making a token: there are no scopes; set Options.Scopes or use WithScopes")
 	} else {
-		token, err = b.mint(ctx, b.inEffect())
+		token, err = h.mint(ctx, h.inEffect())
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	// One that was given up may come in after its successor, and then is no better.
-	if err == nil && (ctx.Err() == nil || token.Expiry.After(b.kept.Expiry)) {
-		b.kept = token
+	if err == nil && (ctx.Err() == nil || token.Expiry.After(h.kept.Expiry)) {
+		h.kept = token
 	}
-	b.nextTry = b.now().Add(staleRetry)
+	h.nextTry = h.now().Add(staleRetry)
 	return token, err
 }
 
 // forget drops the kept token.
-func (b *bearer) forget() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.kept = Token{}
+func (h *holder) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.kept = Token{}
 }

@@ -18,7 +18,7 @@ import (
 // [Credentials.CachedToken], and what is built on it, keeps one token. Safe for
 // concurrent use.
 type Credentials struct {
-	bearer
+	holder
 	file    *File // never changed
 	options Options
 	proof   proof
@@ -45,7 +45,7 @@ func New(f *File, o Options) *Credentials {
 func assemble(f *File, o Options, p proof) *Credentials {
 	client := p.client(o.HTTPClient)
 	c := &Credentials{
-		bearer:  newBearer(o, f.QuotaProjectID, f.UniverseDomain),
+		holder:  newHolder(o, f.QuotaProjectID, f.UniverseDomain),
 		file:    f,
 		options: o,
 		proof:   p,

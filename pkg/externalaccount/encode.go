@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/wifmint/wifmint/pkg/secret"
 	"github.com/wifmint/wifmint/pkg/subjecttoken"
@@ -12,8 +13,8 @@ import (
 // Credentials is [New], which does not fail.
 func (f *File) Credentials(o Options) (AnyCredentials, error) { return New(f, o), nil }
 
-// MarshalJSON is the file with the fingerprints of the client secret and of a
-// URL source's headers in their places: fit for printing, not for parsing.
+// MarshalJSON is the file with the fingerprints of the client secret, and of a URL
+// source's headers and query, in their places: fit for printing, not for parsing.
 func (f *File) MarshalJSON() ([]byte, error) { return f.encode(secret.Text.String) }
 
 // Encode is the file with its secrets, as [ParseFile] reads it back: what was
@@ -87,15 +88,7 @@ func (f *File) sourceJSON(show func(secret.Text) string) any {
 			Format formatJSON `json:"format,omitzero"`
 		}{f.TokenFile.Path, encodeFormat(f.TokenFile.Format)}
 	case f.URL != nil:
-		headers := make(map[string]string, len(f.URL.Headers))
-		for name, value := range f.URL.Headers {
-			headers[name] = show(value)
-		}
-		return struct {
-			URL     string            `json:"url"`
-			Headers map[string]string `json:"headers,omitempty"`
-			Format  formatJSON        `json:"format,omitzero"`
-		}{f.URL.URL, headers, encodeFormat(f.URL.Format)}
+		return f.URL.encode(show)
 	case f.Executable != nil:
 		type executableJSON struct {
 			Command                  string `json:"command"`
@@ -118,6 +111,35 @@ func (f *File) sourceJSON(show func(secret.Text) string) any {
 	}
 	return nil
 }
+
+func (s URLSource) encode(show func(secret.Text) string) any {
+	headers := make(map[string]string, len(s.Headers))
+	for name, value := range s.Headers {
+		headers[name] = show(value)
+	}
+	url, query, ok := strings.Cut(s.URL, "?")
+	if ok {
+		url += "?" + show(secret.New(query))
+	}
+	return struct {
+		URL     string            `json:"url"`
+		Headers map[string]string `json:"headers,omitempty"`
+		Format  formatJSON        `json:"format,omitzero"`
+	}{url, headers, encodeFormat(s.Format)}
+}
+
+// MarshalJSON is the credential_source with fingerprints in the places of the
+// headers' values and of the URL's query, which may hold a key.
+func (s URLSource) MarshalJSON() ([]byte, error) { return encodeJSON(s.encode(secret.Text.String)) }
+
+// String is what MarshalJSON returns.
+func (s URLSource) String() string {
+	text, _ := s.MarshalJSON() // texts alone always encode
+	return string(text)
+}
+
+// GoString is String, for %#v.
+func (s URLSource) GoString() string { return s.String() }
 
 func encodeFormat(f subjecttoken.Format) formatJSON {
 	return formatJSON{f.Type, f.SubjectTokenFieldName}

@@ -3,6 +3,7 @@ package externalaccount
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func TestAFileSurvivesARoundTrip(t *testing.T) {
 			"client_id": `"client"`, "client_secret": `"` + plantedClient + `"`, "quota_project_id": `"quota"`, "token_info_url": `"https://sts.googleapis.com/v1/introspect"`,
 			"service_account_impersonation_url": anyReports, "service_account_impersonation": `{"token_lifetime_seconds": 2800}`},
 		"a file":        from(`{"file": "token", "format": {"type": "json", "subject_token_field_name": "t"}}`, jwt),
-		"a URL":         from(`{"url": "http://h/?a=b&c=<d>", "headers": {"Metadata": "True", "X-Key": "planted-key"}}`, jwt),
+		"a URL":         from(`{"url": "http://h/?a=b&c=<d>&key=planted", "headers": {"Metadata": "True", "X-Key": "planted-key"}}`, jwt),
 		"a program":     from(`{"executable": {"command": "c a", "timeout_millis": 5000, "interactive_timeout_millis": 30000, "output_file": "o"}}`, jwt),
 		"a pluggable":   and(from("", jwt), "pluggable_source", `{"executable": {"command": "c"}}`),
 		"a certificate": from(`{"certificate": {"certificate_config_location": "c", "trust_chain_path": "t"}}`, mtls),
@@ -48,9 +49,10 @@ func TestAFileSurvivesARoundTrip(t *testing.T) {
 			if diff := cmp.Diff(f, again, cmp.Comparer(secret.Text.Equal)); diff != "" {
 				t.Error(diff)
 			}
-			masked, err := json.Marshal(f)
-			if err != nil || strings.Contains(string(masked), "planted") {
-				t.Errorf("%s, %v", masked, err)
+			expectMasked(t, f)
+			if f.URL != nil {
+				expectMasked(t, f.URL)
+				expectMasked(t, *f.URL)
 			}
 		})
 	}
@@ -62,6 +64,20 @@ func TestSecretsAreMaskedByTheirFingerprint(t *testing.T) {
 	masked, err := json.Marshal(&f)
 	if err != nil || !strings.Contains(string(masked), `"client_secret":"sha256:`+f.ClientSecret.Fingerprint()+`"`) {
 		t.Errorf("%s, %v", masked, err)
+	}
+}
+
+func TestTheQueryOfAURLIsMasked(t *testing.T) {
+	t.Parallel()
+	query := secret.New("key=planted")
+	for url, want := range map[string]string{
+		"https://h/token":             "https://h/token",
+		"https://h/token?key=planted": "https://h/token?" + query.String(),
+	} {
+		got := URLSource{URL: url}
+		if text := fmt.Sprint(got); text != `{"url":"`+want+`"}` {
+			t.Errorf("%s is printed as %s", url, text)
+		}
 	}
 }
 

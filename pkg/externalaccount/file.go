@@ -26,13 +26,20 @@
 //
 // # Promises
 //
-// A credential file is not trusted: Google's URLs have to be Google's, AWS's
-// have to be AWS's, and nothing is run unless it is allowed twice
-// ([FileOptions].AllowExecutable and a variable of the environment). A file or
-// options that cannot work are a [*ConfigError], before anything is sent. What fails
-// later, fails with a [*RefreshError] that tells which part of the way it was, and
-// whether to try again. No error and no text of this package shows a secret, but for
-// the Encode of a file, which is there to. No goroutine outlives its callers.
+// A credential file chooses the cloud, by its universe_domain, and is trusted with
+// that: another universe is a feature of Google's files, and which domains are one
+// cannot be listed. Within it the hosts are fixed: Google's URLs have to be that
+// universe's, all of them, and AWS's have to be AWS's. So whoever writes the file
+// chooses who gets the proof of one's identity: read the universe_domain of one from
+// elsewhere ("wifmint validate" shows the host). Nothing is run unless it is allowed
+// twice ([FileOptions].AllowExecutable and a variable of the environment).
+//
+// A file or options that cannot work are a [*ConfigError], before anything is sent.
+// What fails later, fails with a [*RefreshError] that tells which part of the way it
+// was, and whether to try again. No error and no text of this package shows a
+// secret, but for the Encode of a file, which is there to. No goroutine outlives
+// its callers, but for the refresh of a login, which ends within 10 s: see
+// [AuthorizedUser].
 //
 // Do not use it for a service account's key: such a file is refused, with what to
 // do instead.
@@ -97,8 +104,8 @@ type FileOptions struct {
 }
 
 // ParseFile reads a credential file, strictly: unknown fields are problems, as
-// are URLs that are not Google's or AWS's. It fails with a *[ConfigError] around
-// a [jsondoc.Problems], which never shows the client secret.
+// are URLs that are not those of its universe's Google, or AWS's. It fails with a
+// *[ConfigError] around a [jsondoc.Problems], which never shows the client secret.
 func ParseFile(data []byte, o FileOptions) (*File, error) {
 	doc := jsondoc.Parse(data)
 	f := ReadFile(doc.Root().Required(wantType), o)

@@ -3,6 +3,8 @@ package externalaccount
 import (
 	"cmp"
 	"context"
+	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 // kept for as long as it is good, and so is one of the account. Safe for
 // concurrent use.
 type Impersonated struct {
-	bearer
+	holder
 	file    *ImpersonatedFile // never changed
 	options Options
 	source  AnyCredentials
@@ -25,14 +27,15 @@ var _ AnyCredentials = (*Impersonated)(nil)
 
 // NewImpersonated makes credentials of the file and of its source, which the
 // options are for too, but for the scopes. It fails with a *[ConfigError] if the
-// file names no account or if no credentials can be made of its source.
+// file names no account, if no credentials can be made of its source, or if that is
+// of another universe.
 func NewImpersonated(f *ImpersonatedFile, o Options) (*Impersonated, error) {
 	o = o.filled()
 	if f.ServiceAccount() == "" {
 		return nil, configErrorf("impersonating: service_account_impersonation_url names no service account; %s", wantImpersonation)
 	}
-	if f.Source == nil {
-		return nil, configErrorf("impersonating %s: there are no source_credentials; write those that impersonate", f.ServiceAccount())
+	if err := f.checkSources(); err != nil {
+		return nil, err
 	}
 	ofSource := o
 	ofSource.Scopes, ofSource.DefaultScopes = []string{impersonationScope}, nil
@@ -43,6 +46,9 @@ func NewImpersonated(f *ImpersonatedFile, o Options) (*Impersonated, error) {
 	own := *f
 	own.Type = impersonatedServiceAccount
 	own.UniverseDomain = cmp.Or(f.UniverseDomain, source.UniverseDomain())
+	if own.UniverseDomain != source.UniverseDomain() { // and the source's token would go there
+		return nil, configErrorf("impersonating %s: the universe_domain is %q, and %q that of the source_credentials; leave it out", f.ServiceAccount(), own.UniverseDomain, source.UniverseDomain())
+	}
 	own.QuotaProjectID = o.quotaProject(f.QuotaProjectID)
 	if len(o.Scopes) == 0 {
 		o.Scopes = f.Scopes
@@ -58,7 +64,7 @@ func assembleImpersonated(f *ImpersonatedFile, o Options, source AnyCredentials)
 		client = federated.proof.client(client)
 	}
 	c := &Impersonated{
-		bearer:  newBearer(o, f.QuotaProjectID, f.UniverseDomain),
+		holder:  newHolder(o, f.QuotaProjectID, f.UniverseDomain),
 		file:    f,
 		options: o,
 		source:  source,
@@ -76,12 +82,27 @@ func assembleImpersonated(f *ImpersonatedFile, o Options, source AnyCredentials)
 
 // Token returns a new access token of the account with the scopes, of which there
 // is at least one. It lives as long as the file's service_account_impersonation
-// says, else an hour. Fails with a *RefreshError.
+// says, else an hour. If Google refuses the source's token, which was kept, the
+// source is refreshed once. Fails with a *RefreshError.
 func (c *Impersonated) Token(ctx context.Context, scopes []string) (Token, error) {
 	by, err := c.source.CachedToken(ctx)
 	if err != nil {
 		return Token{}, err
 	}
+	token, err := c.impersonate(ctx, by, scopes)
+	if refused, ok := errors.AsType[*impersonate.Error](err); ok && refused.HTTPStatus == http.StatusUnauthorized {
+		if by, err = c.source.Refresh(ctx); err != nil {
+			return Token{}, err
+		}
+		token, err = c.impersonate(ctx, by, scopes)
+	}
+	if err != nil {
+		return Token{}, refreshError(err)
+	}
+	return token, nil
+}
+
+func (c *Impersonated) impersonate(ctx context.Context, by Token, scopes []string) (Token, error) {
 	account := c.file.ServiceAccount()
 	own, err := c.iam.AccessToken(ctx, by.Value, impersonate.AccessTokenRequest{
 		ServiceAccount: account,
@@ -89,10 +110,7 @@ func (c *Impersonated) Token(ctx context.Context, scopes []string) (Token, error
 		Scopes:         scopes,
 		Lifetime:       time.Duration(c.file.ServiceAccountTokenLifetimeSeconds) * time.Second,
 	})
-	if err != nil {
-		return Token{}, refreshError(err)
-	}
-	return Token{own.Value, own.Expiry, account}, nil
+	return Token{own.Value, own.Expiry, account}, err
 }
 
 // Info is the file that the credentials are made of, with what their copies

@@ -87,6 +87,22 @@ func TestTheUniverseOfAnImpersonationIsThatOfItsSource(t *testing.T) {
 	}
 }
 
+// The source's token would go to hosts of another cloud, whoever has it.
+func TestAnImpersonationStaysInTheUniverseOfItsSource(t *testing.T) {
+	t.Parallel()
+	elsewhere := strings.ReplaceAll(strings.Trim(anyReports, `"`), "googleapis.com", "evil.example")
+	document := edit(t, impersonating(minimal), map[string]string{"universe_domain": `"evil.example"`, "service_account_impersonation_url": `"` + elsewhere + `"`})
+	_, err := ParseAny(document, FileOptions{})
+	expectProblems(t, []string{`universe_domain: found "evil.example"; write "googleapis.com", which is that of the source_credentials, or remove it`}, problems(t, err))
+
+	for _, o := range []Options{{Getenv: lookup(nil)}, {Getenv: lookup(nil), AllowAnyEndpoint: true}} {
+		c, err := NewImpersonated(&ImpersonatedFile{ServiceAccountImpersonationURL: elsewhere, UniverseDomain: "evil.example", Source: &File{Audience: provider}}, o)
+		if !isA[*ConfigError](err) || c != nil || !strings.Contains(err.Error(), `"evil.example"`) {
+			t.Errorf("of a file made in Go: %v, %v", c, err)
+		}
+	}
+}
+
 func TestEachMistakeInAnImpersonationIsToldWithWhatToWrite(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -237,6 +253,8 @@ func TestARotatedRefreshTokenOfASourceIsInTheInfo(t *testing.T) {
 func TestNoCredentialsAreMadeOfHalfAnImpersonation(t *testing.T) {
 	t.Parallel()
 	url := strings.Trim(anyReports, `"`)
+	own := ImpersonatedFile{ServiceAccountImpersonationURL: url}
+	own.Source = &own
 	for _, tt := range []struct {
 		name string
 		file ImpersonatedFile
@@ -244,12 +262,45 @@ func TestNoCredentialsAreMadeOfHalfAnImpersonation(t *testing.T) {
 	}{
 		{"nobody", ImpersonatedFile{Source: &File{}}, "names no service account; end it with"},
 		{"by nobody", ImpersonatedFile{ServiceAccountImpersonationURL: url}, "there are no source_credentials"},
+		{"by no file", ImpersonatedFile{ServiceAccountImpersonationURL: url, Source: (*File)(nil)}, "there are no source_credentials"},
+		{"by no login", ImpersonatedFile{ServiceAccountImpersonationURL: url, Source: (*AuthorizedUserFile)(nil)}, "there are no source_credentials"},
+		{"by no impersonation", ImpersonatedFile{ServiceAccountImpersonationURL: url, Source: (*ImpersonatedFile)(nil)}, "there are no source_credentials"},
+		{"by nobody in the end", ImpersonatedFile{ServiceAccountImpersonationURL: url, Source: &ImpersonatedFile{ServiceAccountImpersonationURL: url}}, "there are no source_credentials"},
+		{"by itself", own, "more than 4 accounts on the way to a service account; write fewer, or the delegates"},
 		{"by a login without tokens", ImpersonatedFile{ServiceAccountImpersonationURL: url, Source: &AuthorizedUserFile{}}, "lacks refresh_token"},
 	} {
 		c, err := tt.file.Credentials(Options{Getenv: lookup(nil)})
 		if _, ok := err.(*ConfigError); !ok || c != nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, %v", tt.name, c, err)
 		}
+		if tt.want != "lacks refresh_token" && tt.file.ServiceAccount() != "" {
+			if encoded, err := tt.file.Encode(); err == nil {
+				t.Errorf("%s: it encodes to %s", tt.name, encoded)
+			}
+		}
+	}
+}
+
+// Its token was revoked, or the session that it is of has ended.
+func TestAnImpersonationGetsOverARefusedTokenOfItsSource(t *testing.T) {
+	t.Parallel()
+	w := newWire()
+	c := w.impersonated(t, []byte(impersonating(googleLogin)), Options{Scopes: []string{platform}})
+	impersonatedToken(t, c)
+	w.Fault(fakecloud.Fault{Service: "iamcredentials", Status: 401, Times: 1})
+	token, err := c.Refresh(t.Context())
+	if err != nil || w.exchanges() != 2 {
+		t.Errorf("%v; %d tokens of the source", err, w.exchanges())
+	}
+	if _, good := w.LookupToken(token.Value.Reveal()); !good {
+		t.Error("the token is none that Google would accept")
+	}
+
+	w.Fault(fakecloud.Fault{Service: "iamcredentials", Status: 401})
+	_, err = c.Refresh(t.Context())
+	expectRefreshError(t, err, LegImpersonate, false, isA[*impersonate.Error])
+	if n := w.Count("iamcredentials", ""); n != 5 || w.exchanges() != 3 {
+		t.Errorf("%d calls and %d tokens of the source, want 5 and 3", n, w.exchanges())
 	}
 }
 

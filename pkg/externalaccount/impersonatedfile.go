@@ -1,6 +1,7 @@
 package externalaccount
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -26,12 +27,13 @@ type ImpersonatedFile struct {
 	// Delegates are the accounts on the way to it, the one that Source may
 	// impersonate first; empty means that Source may impersonate it itself.
 	Delegates []string
-	// Source are the source_credentials, of any type.
+	// Source are the source_credentials, of any type. Required.
 	Source AnyFile
 	// Scopes are in effect if the options have none; mostly empty.
 	Scopes         []string
 	QuotaProjectID string
-	// UniverseDomain is filled in with that of Source.
+	// UniverseDomain is filled in with that of Source, and can be no other: whoever
+	// impersonates sends its token there.
 	UniverseDomain string
 }
 
@@ -40,12 +42,16 @@ var _ AnyFile = (*ImpersonatedFile)(nil)
 func readImpersonated(v jsondoc.Value, o FileOptions, depth int) *ImpersonatedFile {
 	v.Fields("type", "service_account_impersonation_url", "service_account_impersonation", "delegates", "source_credentials",
 		"scopes", "quota_project_id", "universe_domain")
-	f := &ImpersonatedFile{Type: impersonatedServiceAccount, UniverseDomain: googleapi.DefaultUniverse}
+	f := &ImpersonatedFile{Type: impersonatedServiceAccount}
 	f.Source = readAny(v.Get("source_credentials").Required("write the credentials that impersonate, as a credential file has them"), o, depth-1)
+	ofSource := ""
 	if f.Source != nil {
-		f.UniverseDomain = f.Source.universe()
+		ofSource = f.Source.universe()
 	}
-	f.UniverseDomain = readUniverse(v, f.UniverseDomain)
+	f.UniverseDomain = readUniverse(v, cmp.Or(ofSource, googleapi.DefaultUniverse))
+	if ofSource != "" && ofSource != f.UniverseDomain {
+		v.Get("universe_domain").Problem("", "write "+jsondoc.Quote(ofSource)+", which is that of the source_credentials, or remove it")
+	}
 	account := v.Get("service_account_impersonation_url").Required("write whom to impersonate: https://iamcredentials." + f.UniverseDomain + "/v1/projects/-/serviceAccounts/EMAIL:generateAccessToken")
 	f.ServiceAccountImpersonationURL = readImpersonationURL(account, f.UniverseDomain, o)
 	f.ServiceAccountTokenLifetimeSeconds = readLifetime(v.Get("service_account_impersonation"))
@@ -53,6 +59,31 @@ func readImpersonated(v jsondoc.Value, o FileOptions, depth int) *ImpersonatedFi
 	f.Scopes = readScopes(v.Get("scopes"))
 	f.QuotaProjectID = v.Get("quota_project_id").Text()
 	return f
+}
+
+// checkSources refuses what a file that is made in Go may have and a document not:
+// no source, or one account more on the way than readAny takes, be it that a file
+// is a source of its own.
+func (f *ImpersonatedFile) checkSources() error {
+	for range maxNesting - 1 {
+		switch source := f.Source.(type) {
+		case *ImpersonatedFile:
+			if source != nil {
+				f = source
+				continue
+			}
+		case *AuthorizedUserFile:
+			if source != nil {
+				return nil
+			}
+		case *File:
+			if source != nil {
+				return nil
+			}
+		}
+		return configErrorf("impersonating %s: there are no source_credentials; write those that impersonate", f.ServiceAccount())
+	}
+	return configErrorf("impersonating: there are more than %d accounts on the way to a service account; write fewer, or the delegates", maxNesting-1)
 }
 
 // ServiceAccount is the email of the account that the file impersonates; empty if
@@ -77,19 +108,23 @@ func (f *ImpersonatedFile) MarshalJSON() ([]byte, error) {
 	return f.encode(func(source AnyFile) ([]byte, error) { return source.MarshalJSON() })
 }
 
-// Encode is the file with its secrets, as [ParseAny] reads it back.
+// Encode is the file with its secrets, as [ParseAny] reads it back. It fails with a
+// *[ConfigError] if there is no Source, or too long a way to one.
 func (f *ImpersonatedFile) Encode() ([]byte, error) {
 	return f.encode(func(source AnyFile) ([]byte, error) { return source.Encode() })
 }
 
 func (f *ImpersonatedFile) encode(source func(AnyFile) ([]byte, error)) ([]byte, error) {
+	if err := f.checkSources(); err != nil {
+		return nil, err
+	}
 	doc := struct {
 		Delegates                      []string          `json:"delegates,omitempty"`
 		QuotaProjectID                 string            `json:"quota_project_id,omitempty"`
 		Scopes                         []string          `json:"scopes,omitempty"`
 		Impersonation                  impersonationJSON `json:"service_account_impersonation,omitzero"`
 		ServiceAccountImpersonationURL string            `json:"service_account_impersonation_url"`
-		Source                         json.RawMessage   `json:"source_credentials,omitempty"`
+		Source                         json.RawMessage   `json:"source_credentials"`
 		Type                           string            `json:"type"`
 		UniverseDomain                 string            `json:"universe_domain,omitempty"`
 	}{
@@ -101,12 +136,9 @@ func (f *ImpersonatedFile) encode(source func(AnyFile) ([]byte, error)) ([]byte,
 		Type:                           impersonatedServiceAccount,
 		UniverseDomain:                 f.UniverseDomain,
 	}
-	if f.Source != nil {
-		encoded, err := source(f.Source)
-		if err != nil {
-			return nil, fmt.Errorf("encoding source_credentials: %w", err)
-		}
-		doc.Source = encoded
+	var err error
+	if doc.Source, err = source(f.Source); err != nil {
+		return nil, fmt.Errorf("encoding source_credentials: %w", err)
 	}
 	return encodeJSON(doc)
 }

@@ -29,7 +29,9 @@ type Options struct {
 	// a user's last one, which may be void at once, before the access token that came
 	// with it is returned: keep it where the file is. Info has it by then, and
 	// Encode makes the new file of that; the function calls nothing else of these
-	// credentials.
+	// credentials. It may be called after those who wanted the access token have
+	// given up, see [AuthorizedUser]. It runs in a goroutine of its own, as Source
+	// and Supplier may: a panic there ends the process.
 	OnRefreshToken func(secret.Text)
 	// Interactive lets the program of an executable source ask the user.
 	Interactive bool

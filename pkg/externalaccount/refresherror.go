@@ -30,7 +30,7 @@ const (
 // it is whatever that failed with; and of the leg config it is a *[ConfigError].
 type RefreshError struct {
 	// Leg is empty if the caller's context ended while a token was being made,
-	// maybe for several callers at once.
+	// maybe for several callers at once, and if what was made expired meanwhile.
 	Leg Leg
 	// Retryable tells whether the same call may succeed later with nothing changed.
 	Retryable bool
@@ -48,6 +48,11 @@ func configFailure(text string) *RefreshError {
 // gaveUp is what a caller gets whose context has ended.
 func gaveUp(err error) *RefreshError {
 	return &RefreshError{Retryable: errors.Is(err, context.DeadlineExceeded), Err: fmt.Errorf("waiting for a token: %w", err)}
+}
+
+// stoodStill is for a process that was frozen, or a machine that slept, twice.
+func stoodStill() *RefreshError {
+	return &RefreshError{Retryable: true, Err: errors.New("making a token: it expired while this program stood still; try again")}
 }
 
 // refreshError tells the leg by the type of the error. One without a type is of

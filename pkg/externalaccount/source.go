@@ -19,7 +19,9 @@ type TokenFileSource struct {
 	Format subjecttoken.Format
 }
 
-// URLSource is a credential_source with a url.
+// URLSource is a credential_source with a url. Printed, logged or given to
+// encoding/json it shows fingerprints in the places of the headers' values and of
+// the URL's query, which may hold a key.
 type URLSource struct {
 	URL string
 	// Headers are sent along. Their values may be keys.

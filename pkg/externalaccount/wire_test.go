@@ -82,8 +82,10 @@ func (m message) form() url.Values {
 	return form
 }
 
-func newWire() *wire {
-	cloud := fakecloud.New(fakecloud.Options{})
+func newWire() *wire { return newWireAt(nil) }
+
+func newWireAt(now func() time.Time) *wire {
+	cloud := fakecloud.New(fakecloud.Options{Now: now})
 	cloud.AddAWSKey(fakecloud.AWSKey{AccessKeyID: env["AWS_ACCESS_KEY_ID"], SecretAccessKey: plantedKey, SessionToken: plantedSession, ARN: lambdaARN})
 	cloud.AddRole(fakecloud.AWSRole{ARN: deployARN, TrustedARNs: []string{lambdaARN}})
 	cloud.AddProvider(fakecloud.Provider{Audience: provider, AWSAccount: "123456789012", RequireSignedTarget: true})

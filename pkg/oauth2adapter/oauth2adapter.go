@@ -30,7 +30,7 @@
 // none to be had, callers queue for a lock instead of failing together.
 //
 // An [oauth2.TokenSource] is given no context. It has the values of the one it was
-// made with, ends with it, and gives up after [Patience].
+// made with, ends with it, and gives up after a minute.
 //
 // Errors are those of what is adapted, as they are: errors.As finds an
 // *externalaccount.RefreshError also in what an http.Client returns. None shows a
@@ -39,6 +39,7 @@ package oauth2adapter
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -46,29 +47,31 @@ import (
 	"github.com/wifmint/wifmint/pkg/externalaccount"
 	"github.com/wifmint/wifmint/pkg/secret"
 	"github.com/wifmint/wifmint/pkg/tokensource"
+	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
-// Patience is how long a call waits for a token. Making one takes well under a
+// patience is how long a call waits for a token. Making one takes well under a
 // second; this leaves time for a program of a credential file (30 s by default)
 // and for the 10 s that Google STS and IAM have for their first try each. Whoever
 // needs longer, as a program that asks a person, calls CachedToken beforehand.
-const Patience = time.Minute
+const patience = time.Minute
 
 // FromCredentials yields the access tokens of credentials. ctx is for as long as
 // the token source is in use, so no request's.
 func FromCredentials(ctx context.Context, c externalaccount.AnyCredentials) oauth2.TokenSource {
 	return tokenSource{ctx, func(ctx context.Context) (*oauth2.Token, error) {
 		t, err := c.CachedToken(ctx)
-		return bearer(t.Value, t.Expiry, err)
+		return newToken(t.Value, t.Expiry, err)
 	}}
 }
 
-// FromSource yields the access token that a secret holds. ctx is for as long as
-// the token source is in use, so no request's.
+// FromSource yields the access token that a secret holds; an ID token in it is a
+// *[tokensource.Error]. ctx is for as long as the token source is in use, so no
+// request's.
 func FromSource(ctx context.Context, s *tokensource.Source) oauth2.TokenSource {
 	return tokenSource{ctx, func(ctx context.Context) (*oauth2.Token, error) {
-		t, err := s.Token(ctx)
-		return bearer(t.Value, t.Expiry, err)
+		t, err := accessToken(ctx, s)
+		return newToken(t.Value, t.Expiry, err)
 	}}
 }
 
@@ -78,8 +81,18 @@ func FromSource(ctx context.Context, s *tokensource.Source) oauth2.TokenSource {
 func IDTokens(ctx context.Context, s *tokensource.Source, audience string) oauth2.TokenSource {
 	return tokenSource{ctx, func(ctx context.Context) (*oauth2.Token, error) {
 		t, err := s.IDToken(ctx, audience)
-		return bearer(t.Value, t.Expiry, err)
+		return newToken(t.Value, t.Expiry, err)
 	}}
+}
+
+// accessToken is the counterpart of s.IDToken.
+func accessToken(ctx context.Context, s *tokensource.Source) (tokenstore.Token, error) {
+	t, err := s.Token(ctx)
+	if err == nil && t.Kind == tokenstore.IDToken {
+		return tokenstore.Token{}, &tokensource.Error{Secret: s.Secret, Expiry: t.Expiry,
+			Reason: fmt.Sprintf("it holds an ID token for %q, not an access token; take it with IDTokens, or name another secret", t.Audience)}
+	}
+	return t, err
 }
 
 type tokenSource struct {
@@ -88,14 +101,14 @@ type tokenSource struct {
 }
 
 func (s tokenSource) Token() (*oauth2.Token, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, Patience)
+	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
 	return s.token(ctx)
 }
 
-// bearer makes a new oauth2.Token at every call: oauth2 writes into those that it
+// newToken makes a new oauth2.Token at every call: oauth2 writes into those that it
 // is given.
-func bearer(value secret.Text, expiry time.Time, err error) (*oauth2.Token, error) {
+func newToken(value secret.Text, expiry time.Time, err error) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}

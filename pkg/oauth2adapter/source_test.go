@@ -94,6 +94,10 @@ func TestASecretWithoutTheTokenIsATypedError(t *testing.T) {
 		{"none at all", func(t *testing.T, w world) oauth2.TokenSource {
 			return oauth2adapter.FromSource(t.Context(), w.source())
 		}},
+		{"an ID token in place of an access token", func(t *testing.T, w world) oauth2.TokenSource {
+			w.holds(t, "token", service)
+			return oauth2adapter.FromSource(t.Context(), w.source())
+		}},
 		{"an ID token for somebody else", func(t *testing.T, w world) oauth2.TokenSource {
 			w.holds(t, "token", "https://other.example.run.app")
 			return oauth2adapter.IDTokens(t.Context(), w.source(), service)

@@ -53,11 +53,11 @@ func (t *Transport) authenticate(r *http.Request) (*http.Request, error) {
 }
 
 // wasElsewhere reports whether one of the requests that redirected to r went to
-// another host than r does.
+// another host than r does, or may have: not every Base fills in a Response's Request.
 func wasElsewhere(r *http.Request) bool {
-	for before := r; before.Response != nil && before.Response.Request != nil; {
+	for before := r; before.Response != nil; {
 		before = before.Response.Request
-		if before.URL.Host != r.URL.Host {
+		if before == nil || before.URL.Host != r.URL.Host {
 			return true
 		}
 	}

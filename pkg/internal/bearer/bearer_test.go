@@ -16,6 +16,7 @@ import (
 // and notes who got which token.
 type network struct {
 	redirects map[string]string
+	forgetful bool // leaves Response.Request out
 	seen      []string
 }
 
@@ -25,6 +26,9 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	if to := n.redirects[r.URL.String()]; to != "" {
 		answer.StatusCode = http.StatusTemporaryRedirect
 		answer.Header.Set("Location", to)
+	}
+	if n.forgetful {
+		answer.Request = nil
 	}
 	return answer, nil
 }
@@ -75,6 +79,21 @@ func TestTheTokenStaysWithTheHostThatWasAskedFirst(t *testing.T) {
 				t.Errorf("got %q, want %q", n.seen, tc.want)
 			}
 		})
+	}
+}
+
+// Then nobody can tell where the request comes from, the same host or another.
+func TestARedirectThatDoesNotTellWhenceGetsNoToken(t *testing.T) {
+	t.Parallel()
+	n := &network{forgetful: true, redirects: map[string]string{"https://a/1": "https://b/1", "https://b/1": "https://a/2"}}
+	client := &http.Client{Transport: &bearer.Transport{Base: n, Apply: token}}
+	answer, err := client.Get("https://a/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if want := []string{"https://a/1 Bearer t", "https://b/1", "https://a/2"}; !slices.Equal(n.seen, want) {
+		t.Errorf("got %q, want %q", n.seen, want)
 	}
 }
 

@@ -9,6 +9,7 @@ package flight
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -32,7 +33,15 @@ type making[T any] struct {
 // and leaves the rest to wait; when the last one does, the context that fn was
 // given ends, and the next caller begins anew. That context has the first caller's
 // values and no deadline. A fn that was given up may return after its successor.
+//
+// Who comes with a context that has ended gets its error and no fn is called. A
+// panic of fn is in no caller's goroutine, so that none can recover from it: it
+// ends the process.
 func (f *Flight[T]) Do(ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
+	if err := ctx.Err(); err != nil {
+		var none T
+		return none, err
+	}
 	f.mu.Lock()
 	m := f.underway
 	if m == nil {
@@ -57,12 +66,19 @@ func (f *Flight[T]) Do(ctx context.Context, fn func(context.Context) (T, error))
 
 func (f *Flight[T]) run(ctx context.Context, m *making[T], fn func(context.Context) (T, error)) {
 	defer m.cancel()
+	m.err = errNoReturn
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.forget(m)
+		close(m.done)
+	}()
 	m.made, m.err = fn(ctx)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.forget(m)
-	close(m.done)
 }
+
+// errNoReturn is what callers get of a fn that ended its goroutine, as
+// testing.T.FailNow does.
+var errNoReturn = errors.New("what was to be waited for ended with runtime.Goexit")
 
 func (f *Flight[T]) leave(m *making[T]) {
 	f.mu.Lock()

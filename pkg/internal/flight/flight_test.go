@@ -3,6 +3,7 @@ package flight_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -85,15 +86,75 @@ func TestWorkEndsWithTheLastCaller(t *testing.T) {
 		if err != context.DeadlineExceeded {
 			t.Errorf("error = %v, want the caller's own", err)
 		}
-		got, err := f.Do(t.Context(), func(context.Context) (string, error) {
-			time.Sleep(5 * time.Second) // the late one comes in before
-			return "new", nil
-		})
-		if got != "new" || err != nil {
-			t.Errorf("the next caller got %q, %v, want its own making", got, err)
+		var calls atomic.Int32
+		var all sync.WaitGroup
+		for _, wait := range []time.Duration{0, 3 * time.Second} {
+			all.Go(func() {
+				time.Sleep(wait)
+				got, err := f.Do(t.Context(), func(context.Context) (string, error) {
+					calls.Add(1)
+					time.Sleep(5 * time.Second) // the late one comes in before
+					return "new", nil
+				})
+				if got != "new" || err != nil {
+					t.Errorf("who came after %v got %q, %v, want the new one", wait, got, err)
+				}
+			})
+		}
+		all.Wait()
+		if n := calls.Load(); n != 1 {
+			t.Errorf("the late one had its successor forgotten: %d makings, want one", n)
 		}
 		if err := <-ended; err != context.Canceled {
 			t.Errorf("the context of the work nobody waits for ended with %v", err)
+		}
+	})
+}
+
+func TestNothingIsBegunForWhoHasGivenUpAlready(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var f flight.Flight[int]
+	_, err := f.Do(ctx, func(context.Context) (int, error) {
+		t.Error("it was begun")
+		return 0, nil
+	})
+	if err != context.Canceled {
+		t.Errorf("error = %v, want the caller's own", err)
+	}
+}
+
+func TestWhatIsMadeHasTheValuesOfWhoCameFirst(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "trace"), time.Hour)
+	defer cancel()
+	var f flight.Flight[any]
+	got, err := f.Do(ctx, func(ctx context.Context) (any, error) {
+		if _, ok := ctx.Deadline(); ok {
+			t.Error("it has its deadline, too")
+		}
+		return ctx.Value(key{}), nil
+	})
+	if got != "trace" || err != nil {
+		t.Errorf("Do = %v, %v", got, err)
+	}
+}
+
+func TestAnEndedGoroutineLeavesNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var f flight.Flight[int]
+		got, err := f.Do(t.Context(), func(context.Context) (int, error) {
+			runtime.Goexit()
+			return 1, nil
+		})
+		if got != 0 || err == nil {
+			t.Errorf("Do = %d, %v, want an error", got, err)
+		}
+		if got, err := f.Do(t.Context(), func(context.Context) (int, error) { return 2, nil }); got != 2 || err != nil {
+			t.Errorf("Do afterwards = %d, %v", got, err)
 		}
 	})
 }

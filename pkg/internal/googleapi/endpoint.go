@@ -49,6 +49,10 @@ func ParseEndpoint(raw, service, universe string, allowAny bool) (*url.URL, erro
 // Whoever answers at this URL gets a signed AWS identity, and the URL comes from
 // a credential file that may come from anywhere. Hence a list of what is
 // allowed, compared label by label, rather than a search for what is not.
+//
+// The universe comes from the same file, and any domain can be one: whoever writes
+// the file chooses the cloud by it. What the check holds is that within it no host
+// is chosen, and so that a file whose universe a person knows goes nowhere else.
 func CheckEndpoint(u *url.URL, service, universe string) error {
 	found := ""
 	switch {
