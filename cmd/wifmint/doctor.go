@@ -140,6 +140,8 @@ type sickness struct {
 	asked string
 
 	ok, failed, skipped int
+	// personal: a failure was that of whoever is at the terminal alone.
+	personal bool
 }
 
 // head says who tells.
@@ -165,6 +167,7 @@ func (s *sickness) tell(c doctor.Check) {
 		mark = s.paint.good("ok  ")
 	case doctor.Failed:
 		s.failed++
+		s.personal = s.personal || c.Cause == doctor.NotTheFunction
 		mark = s.paint.bad("fail")
 	default:
 		s.skipped++
@@ -216,6 +219,8 @@ func (s *sickness) summary(c *doctorCommand) error {
 
 func (s *sickness) next(c *doctorCommand) string {
 	switch {
+	case s.personal && c.Function == "":
+		return "change nothing yet, and ask the functions, which have other roles: wifmint doctor --function NAME"
 	case s.failed > 0:
 		return "mend the first one that failed and ask again; what is behind it may mend itself. docs/troubleshooting.md has them all."
 	case c.Function == "":

@@ -30,21 +30,24 @@ func awsCredentials(ctx context.Context, s supplier.AwsSecurityCredentialsSuppli
 		chain = supplier.Chain{s}
 	}
 	var failed error
+	var found []string
 	for _, link := range chain {
 		creds, err := supplier.Credentials(ctx, link, supplier.SupplierContext{})
 		if err == nil {
 			return fmt.Sprintf("key %s from %s", creds.AccessKeyID, source(ctx, link, creds)), nil
 		}
 		failed = errors.Join(failed, err)
+		found = append(found, err.Error())
 		if ctx.Err() != nil {
 			break
 		}
 	}
 	if failed == nil {
 		failed = &supplier.ChainError{}
+		found = []string{failed.Error()}
 	}
 	f := observe(failed)
-	f.code = codeNoCredential
+	f.code, f.found = codeNoCredential, oneLine(strings.Join(found, "; "))
 	return "", f
 }
 
@@ -160,9 +163,7 @@ func readIdentity(a answer) (identity, error) {
 	case err == nil && a.status == http.StatusOK && told.Identity.ARN != "":
 		return told.Identity, nil
 	case err == nil && told.Error.Code != "":
-		// SignatureDoesNotMatch goes on with the whole signed request.
-		message, _, _ := strings.Cut(told.Error.Message, "The Canonical String")
-		return identity{}, &refusal{"AWS STS", a.status, told.Error.Code, message}
+		return identity{}, &refusal{"AWS STS", a.status, told.Error.Code, unsigned(told.Error.Message)}
 	}
 	return identity{}, &refusal{"AWS STS", a.status, "not-sts", "what AWS STS does not say"}
 }

@@ -97,8 +97,14 @@ func refusedBy(service string, a answer) *refusal {
 	if i := strings.LastIndex(code, "#"); i >= 0 {
 		code = code[i+1:]
 	}
-	if code == "InvalidSignatureException" || code == "SignatureDoesNotMatch" {
-		told.Message, told.Upper = "", "" // the signed request follows
+	return &refusal{"AWS " + service, a.status, code, unsigned(cmp.Or(told.Message, told.Upper))}
+}
+
+// unsigned leaves out of a message of AWS's the signed request, with which one about
+// a signature goes on.
+func unsigned(message string) string {
+	for _, quoted := range []string{"The Canonical String", "The String-to-Sign"} {
+		message, _, _ = strings.Cut(message, quoted)
 	}
-	return &refusal{"AWS " + service, a.status, code, cmp.Or(told.Message, told.Upper)}
+	return message
 }

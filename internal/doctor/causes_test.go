@@ -29,8 +29,10 @@ func googleRefusal(status int, code, message string) string {
 
 const (
 	inPool    = "--project=123456 --location=global --workload-identity-pool=pool"
-	aNewStart = "aws lambda invoke --region eu-west-1 --function-name wifmint-minter"
+	aNewStart = "aws lambda invoke --region eu-west-1 --function-name wifmint-minter --cli-binary-format raw-in-base64-out --payload '{}'"
 )
+
+var askTheFunctions = []string{"wifmint doctor --function MINTER", "wifmint doctor --function ROTATOR"}
 
 var misconfigurations = []misconfiguration{
 	// The document.
@@ -88,16 +90,25 @@ var misconfigurations = []misconfiguration{
 		checkSTS, "provider-unknown", []string{"providers list " + inPool + " --show-deleted"}},
 	{"a provider that is disabled", func(w *world) { w.provider.Disabled = true },
 		checkSTS, "provider-unknown", []string{"--format='table(name,state,disabled)'"}},
-	{"a condition that refuses", func(w *world) { w.provider.AllowedRoleARNs = []string{"arn:aws:iam::123456789012:role/another"} },
-		checkSTS, "condition-refuses", []string{"providers update-aws lambda " + inPool, `--attribute-condition="attribute.aws_role in ['` + role + `']"`}},
-	{"a provider of another AWS account", func(w *world) { w.provider.AWSAccount = "999999999999" },
+	{"a condition that refuses", func(w *world) {
+		w.function = "minter"
+		w.provider.AllowedRoleARNs = []string{"arn:aws:iam::123456789012:role/another"}
+	}, checkSTS, "condition-refuses", []string{
+		"providers describe lambda " + inPool + " --format='value(attributeCondition)'\n",
+		"providers update-aws lambda " + inPool + ` --attribute-condition="($(gcloud iam workload-identity-pools providers describe lambda ` + inPool + ` --format='value(attributeCondition)')) || attribute.aws_role == '` + role + `'"`,
+	}},
+	{"a provider of another AWS account", func(w *world) { w.function, w.provider.AWSAccount = "minter", "999999999999" },
 		checkSTS, "account-not-trusted", []string{"providers describe lambda " + inPool, "--account-id=123456789012"}},
 	{"a provider for OpenID Connect", func(w *world) { w.provider.Kind = fakecloud.OIDCProvider },
 		checkSTS, "provider-kind", []string{"providers create-aws", "--account-id=123456789012"}},
 	{"a role and a function with long names", func(w *world) {
 		w.key.ARN = "arn:aws:sts::123456789012:assumed-role/" + strings.Repeat("r", 50) + "/" + strings.Repeat("s", 60)
+		w.function = "minter"
 		w.provider.AllowedRoleARNs = nil
-	}, checkSTS, "subject-too-long", []string{"--attribute-mapping=", "providers update-aws lambda " + inPool}},
+	}, checkSTS, "subject-too-long", []string{
+		"providers describe lambda " + inPool + " --format='yaml(attributeMapping)'\n", "providers update-aws lambda " + inPool,
+		`--attribute-mapping="google.subject=` + roleExpression + ",attribute.aws_role=" + roleExpression + `,OTHER_MAPPINGS"`,
+	}},
 	{"the Security Token Service API not enabled", func(w *world) {
 		w.cloud.Fault(fakecloud.Fault{Service: "google-sts", Operation: "token", Status: 403, Body: googleRefusal(403, "PERMISSION_DENIED",
 			"Security Token Service API has not been used in project 123456 before or it is disabled.")})
@@ -130,7 +141,10 @@ var misconfigurations = []misconfiguration{
 		checkSTS, "audience-form", []string{"//iam.googleapis.com/"}},
 	{"a request that is not GetCallerIdentity's", func(w *world) { w.refusedExchange("invalid_grant", "AWS request has invalid format.") },
 		checkSTS, "request-form", []string{"https://sts.{region}.amazonaws.com?Action=GetCallerIdentity"}},
-	{"a mapping that makes nothing", func(w *world) { w.refusedExchange("unauthorized_client", "The mapping yields no google.subject.") },
+	{"a mapping that makes nothing", func(w *world) {
+		w.function = "minter"
+		w.refusedExchange("unauthorized_client", "The mapping yields no google.subject.")
+	},
 		checkSTS, "mapping-refuses", []string{"providers describe lambda " + inPool}},
 	{"a refusal of Google's STS that nobody knows", func(w *world) { w.refusedExchange("strange", "Strange.") },
 		checkSTS, "sts-refuses", []string{"providers describe lambda " + inPool}},
@@ -143,9 +157,19 @@ var misconfigurations = []misconfiguration{
 	{"an OAuth client that no workload pool has", func(w *world) { w.provider.ClientID = "client" },
 		checkSTS, "client-unknown", []string{"client_id"}},
 
+	// Someone who is none of the functions.
+	{"a person whom the condition does not let in", func(w *world) { w.provider.AllowedRoleARNs = []string{"arn:aws:iam::123456789012:role/another"} },
+		checkSTS, NotTheFunction, askTheFunctions},
+	{"a person of another AWS account", func(w *world) { w.provider.AWSAccount = "999999999999" }, checkSTS, NotTheFunction, askTheFunctions},
+	{"a person who may not impersonate", func(w *world) { w.account(reports, "serviceAccount:nobody@demo-project.iam.gserviceaccount.com") },
+		checkImpersonate, NotTheFunction, askTheFunctions},
+	{"a person who may not read", func(w *world) { w.cloud.Deny("GetSecretValue", "wifmint/reports") }, checkRead, NotTheFunction, askTheFunctions},
+
 	// Impersonation.
-	{"a binding that is missing", func(w *world) { w.account(reports, "serviceAccount:nobody@demo-project.iam.gserviceaccount.com") },
-		checkImpersonate, "binding-missing", []string{"add-iam-policy-binding projects/-/serviceAccounts/" + reports + " --role=roles/iam.workloadIdentityUser --member=" + member}},
+	{"a binding that is missing", func(w *world) {
+		w.function = "rotator"
+		w.account(reports, "serviceAccount:nobody@demo-project.iam.gserviceaccount.com")
+	}, checkImpersonate, "binding-missing", []string{"add-iam-policy-binding projects/-/serviceAccounts/" + reports + " --role=roles/iam.workloadIdentityUser --member=" + member}},
 	{"a service account that is disabled", func(w *world) {
 		w.cloud.AddServiceAccount(fakecloud.ServiceAccount{Email: reports, Callers: []string{member}, Disabled: true})
 		w.hosts["iam.googleapis.com"] = reply(200, `{"disabled": true}`)
@@ -157,12 +181,18 @@ var misconfigurations = []misconfiguration{
 		w.cloud.Fault(fakecloud.Fault{Service: "iamcredentials", Status: 403, Body: googleRefusal(403, "PERMISSION_DENIED",
 			"IAM Service Account Credentials API has not been used in project 123456 before or it is disabled.")})
 	}, checkImpersonate, "iam-api-disabled", []string{"gcloud services enable iamcredentials.googleapis.com --project=123456"}},
-	{"a delegate that the identity may not act as", func(w *world) { w.account(deputy, "serviceAccount:nobody@demo-project.iam.gserviceaccount.com") },
-		checkImpersonate, "delegate-first", []string{"serviceAccounts/" + deputy + " --role=roles/iam.serviceAccountTokenCreator --member=" + member}},
+	{"a delegate that the identity may not act as", func(w *world) {
+		w.function = "rotator"
+		w.account(deputy, "serviceAccount:nobody@demo-project.iam.gserviceaccount.com")
+	}, checkImpersonate, "delegate-first", []string{"serviceAccounts/" + deputy + " --role=roles/iam.serviceAccountTokenCreator --member=" + member}},
 	{"a delegate that may not act as the account", func(w *world) { w.account(api, "serviceAccount:nobody@demo-project.iam.gserviceaccount.com") },
 		checkImpersonate, "delegate-next", []string{"serviceAccounts/" + api + " --role=roles/iam.serviceAccountTokenCreator --member=serviceAccount:" + deputy}},
 	{"a lifetime over the policy", func(w *world) { w.document["LIFETIME"] = "7200s" },
 		checkImpersonate, "lifetime-too-long", []string{"org-policies allow constraints/iam.allowServiceAccountCredentialLifetimeExtension " + reports + " --project=demo-project"}},
+	{"delegates too many to be asked about", func(w *world) {
+		w.account(api, "serviceAccount:nobody@demo-project.iam.gserviceaccount.com")
+		w.cloud.Fault(fakecloud.Fault{Service: "iamcredentials", Resource: deputy, Status: 429, Body: googleRefusal(429, "RESOURCE_EXHAUSTED", "Quota exceeded.")})
+	}, checkImpersonate, "impersonation-refused", []string{"get-iam-policy " + api}},
 	{"a scope that Google does not know", func(w *world) { w.document["SCOPE"] = "https://example.com/auth/bigquery" },
 		checkImpersonate, "scope-unknown", []string{"the target reports"}},
 	{"a refusal of Google's IAM that nobody knows", func(w *world) {
@@ -173,12 +203,26 @@ var misconfigurations = []misconfiguration{
 	}, checkImpersonate, "quota", []string{"--project=123456"}},
 
 	// The secret.
-	{"no permission to read", func(w *world) { w.cloud.Deny("GetSecretValue", "wifmint/reports") },
-		checkRead, "read-denied", []string{"put-role-policy --role-name minter-role", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:wifmint/reports"}},
-	{"no permission to put", func(w *world) { w.cloud.Deny("PutSecretValue", "wifmint/reports") },
-		checkWrite, "write-denied", []string{"put-role-policy --role-name minter-role", "secretsmanager:PutSecretValue", "secret:wifmint/reports-"}},
-	{"KMS denied", func(w *world) { w.encrypted("wifmint/encrypted", "arn:aws:kms:eu-west-1:123456789012:key/k1") },
-		checkRead, "kms-denied", []string{"kms:Decrypt", "arn:aws:kms:eu-west-1:123456789012:key/k1", "--role-name minter-role"}},
+	{"no permission to read", func(w *world) {
+		w.function = "rotator"
+		w.cloud.Deny("GetSecretValue", "wifmint/reports")
+	}, checkRead, "read-denied", []string{"put-role-policy --role-name minter-role", `"arn:aws:secretsmanager:eu-west-1:123456789012:secret:wifmint/reports-??????"`}},
+	{"no permission to put", func(w *world) {
+		w.function = "rotator"
+		w.cloud.Deny("PutSecretValue", "wifmint/reports")
+	}, checkWrite, "write-denied", []string{"put-role-policy --role-name minter-role", "secretsmanager:PutSecretValue", "secret:wifmint/reports-"}},
+	{"KMS denied", func(w *world) {
+		w.function = "minter"
+		w.encrypted("wifmint/encrypted", "arn:aws:kms:eu-west-1:123456789012:key/k1")
+	}, checkRead, "kms-denied", []string{"kms:Decrypt", `"arn:aws:kms:eu-west-1:123456789012:key/k1"`, "--role-name minter-role --policy-name wifmint-key-federated "}},
+	{"KMS denied for a key that is told by its id", func(w *world) {
+		w.function = "minter"
+		w.encrypted("wifmint/encrypted", "k1")
+	}, checkRead, "kms-denied", []string{`"arn:aws:kms:eu-west-1:123456789012:key/k1"`, "describe-key --region eu-west-1 --key-id k1"}},
+	{"KMS denied for a key that is told by an alias", func(w *world) {
+		w.function = "minter"
+		w.encrypted("wifmint/encrypted", "arn:aws:kms:eu-west-1:123456789012:alias/a")
+	}, checkRead, "kms-denied", []string{`"Resource":"KMS_KEY"`, "describe-key --region eu-west-1 --key-id arn:aws:kms:eu-west-1:123456789012:alias/a"}},
 	{"a KMS key that is disabled", func(w *world) {
 		w.cloud.Fault(fakecloud.Fault{Service: "secretsmanager", Operation: "GetSecretValue", Resource: "wifmint/api", Status: 400, Body: `{"__type":"DecryptionFailure","message":"x"}`})
 	}, checkRead, "kms-key", []string{"aws kms enable-key"}},
@@ -207,6 +251,7 @@ var misconfigurations = []misconfiguration{
 		w.create("empty")
 	}, checkRead, "secret-empty", []string{aNewStart}},
 	{"a KMS key that may only be read with", func(w *world) {
+		w.function = "minter"
 		w.cloud.Fault(fakecloud.Fault{Service: "secretsmanager", Operation: "PutSecretValue", Status: 400, Body: `{"__type":"AccessDeniedException","message":"Access to KMS is not allowed"}`})
 	}, checkWrite, "kms-write-denied", []string{"kms:GenerateDataKey", "--role-name minter-role"}},
 	{"credentials that Secrets Manager does not take", func(w *world) {

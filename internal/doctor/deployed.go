@@ -107,9 +107,19 @@ func (c *consultation) configuration(ctx context.Context) (string, *finding) {
 	if err := json.Unmarshal(got.body, &is); err != nil {
 		return "", foundf("", "Lambda's answer is not its own: %v", err)
 	}
-	c.arn = is.FunctionArn
-	c.names["FUNCTION_ARN"], c.names["LOG_GROUP"] = is.FunctionArn, is.LoggingConfig.LogGroup
+	c.arn = unqualified(is.FunctionArn)
+	c.names["FUNCTION_ARN"], c.names["LOG_GROUP"] = c.arn, is.LoggingConfig.LogGroup
 	return fmt.Sprintf("%s, %s", is.FunctionArn, strings.ToLower(is.State)), nil
+}
+
+// unqualified takes the alias or version off a function's ARN, which others may invoke
+// it without.
+func unqualified(arn string) string {
+	const parts = 7 // arn:aws:lambda:REGION:ACCOUNT:function:NAME
+	if p := strings.Split(arn, ":"); len(p) > parts {
+		return strings.Join(p[:parts], ":")
+	}
+	return arn
 }
 
 func (c *consultation) invoke(ctx context.Context) *finding {

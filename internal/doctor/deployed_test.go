@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,12 +19,12 @@ const (
 
 // lambdas is a fake of the three services that a deployed function is looked at by.
 type lambdas struct {
-	answers map[string]http.Response // by the last part of the path
+	answers map[string]func() *http.Response // by the last part of the path
 	asked   []string
 }
 
 func newLambdas() *lambdas {
-	l := &lambdas{answers: map[string]http.Response{}}
+	l := &lambdas{answers: map[string]func() *http.Response{}}
 	l.set("configuration", 200, "", `{"FunctionArn":"`+functionARN+`","State":"Active","LoggingConfig":{"LogGroup":"/aws/lambda/wifmint"}}`)
 	l.set("invocations", 200, "", healthy)
 	l.set("schedules", 200, "", `{"Schedules":[{"Name":"other","GroupName":"default","State":"ENABLED","Target":{"Arn":"arn:other"}},{"Name":"tick","GroupName":"default","State":"ENABLED","Target":{"Arn":"`+functionARN+`"}}]}`)
@@ -36,7 +37,9 @@ func (l *lambdas) set(what string, status int, functionError, body string) {
 	if functionError != "" {
 		header.Set("X-Amz-Function-Error", functionError)
 	}
-	l.answers[what] = http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))}
+	l.answers[what] = func() *http.Response {
+		return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))}
+	}
 }
 
 func (l *lambdas) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -56,8 +59,7 @@ func (l *lambdas) RoundTrip(r *http.Request) (*http.Response, error) {
 		payload = string(b)
 	}
 	l.asked = append(l.asked, r.Method+" https://"+r.URL.Host+r.URL.RequestURI()+" "+payload)
-	answer := l.answers[what]
-	return &answer, nil
+	return l.answers[what](), nil
 }
 
 func (l *lambdas) examine(t *testing.T, function string) (checks []Check) {
@@ -97,6 +99,35 @@ func TestADeployedFunctionIsAsked(t *testing.T) {
 	}
 }
 
+// The lines of a target that failed, and of a run that went well.
+const (
+	lineError = `{"level":"ERROR","message":"target","target":"reports","error":{"leg":"sts","message":"refused"}}`
+	lineWell  = `{"level":"INFO","message":"invocation","function":"minter"}`
+)
+
+// logs are the lines of the log, in the order of their times, which CloudWatch tells
+// the other way round.
+func (l *lambdas) logs(lines ...string) {
+	type event struct {
+		Timestamp int    `json:"timestamp"`
+		Message   string `json:"message"`
+	}
+	var events []event
+	for i, line := range lines {
+		events = slices.Insert(events, 0, event{i, line})
+	}
+	body, _ := json.Marshal(map[string]any{"events": events}) // which cannot fail
+	l.set("logs", 200, "", string(body))
+}
+
+func refusesToInvoke(code, message string) func(*lambdas) {
+	return func(l *lambdas) {
+		l.set("invocations", 400, "", fmt.Sprintf(`{"__type":%q,"message":%q}`, code, message))
+	}
+}
+
+var deployedAgain = []string{"sam build --parameter-overrides OVERRIDES", "sam deploy --parameter-overrides OVERRIDES", "Architecture"}
+
 // deployments are what can be wrong with a function that only shows from outside.
 var deployments = []struct {
 	name         string
@@ -113,23 +144,43 @@ var deployments = []struct {
 		checkFunction, "function-denied", []string{"lambda:InvokeFunction", "wifmint-minter"}},
 	{"a document that it cannot start with", func(l *lambdas) {
 		l.set("invocations", 200, "Unhandled", `{"errorType":"ConfigError","errorMessage":"credentials.audience: found a pool"}`)
-	}, checkFunction, "function-config", []string{"wifmint validate", "--function-name wifmint-minter"}},
+	}, checkFunction, "function-config", append(deployedAgain, "wifmint validate", "--function-name wifmint-minter")},
 	{"a release that does not know the doctor", func(l *lambdas) {
 		l.set("invocations", 200, "Unhandled", `{"errorType":"EventError","errorMessage":"reading the event: unknown shape"}`)
-	}, checkFunction, "function-old", []string{"sam deploy"}},
+	}, checkFunction, "function-old", deployedAgain},
 	{"a function that is not wifmint's", func(l *lambdas) { l.set("invocations", 200, "", `"hello"`) },
-		checkFunction, "function-old", []string{"sam deploy"}},
+		checkFunction, "function-old", deployedAgain},
 	{"a function that dies", func(l *lambdas) {
 		l.set("invocations", 200, "Unhandled", `{"errorType":"Runtime.ExitError","errorMessage":"exit status 2"}`)
 	}, checkFunction, "function-fails", []string{"aws lambda get-function", "/aws/lambda/wifmint"}},
+	{"a session that has expired", refusesToInvoke("ExpiredTokenException", "The security token included in the request is expired"),
+		checkFunction, "aws-expired", []string{"aws sso login"}},
+	{"a key that nobody knows", refusesToInvoke("UnrecognizedClientException", "The security token included in the request is invalid."),
+		checkFunction, "aws-key-unknown", []string{"aws sts get-caller-identity --region eu-west-1"}},
+	{"a signature of another key", refusesToInvoke("InvalidSignatureException", "The request signature we calculated does not match. The Canonical String is Signature=x"),
+		checkFunction, "aws-signature", []string{"AWS_SECRET_ACCESS_KEY"}},
+	{"a clock that is slow", refusesToInvoke("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"),
+		checkFunction, "clock-off", []string{"timedatectl"}},
+	{"a clock that is fast", refusesToInvoke("InvalidSignatureException", "Signature not yet current: 20260101T001000Z is still later than 20260101T000000Z"),
+		checkFunction, "clock-off", []string{"timedatectl"}},
+	{"a function that is busy", refusesToInvoke("TooManyRequestsException", "Rate Exceeded."),
+		checkFunction, "function-throttled", []string{"get-function-concurrency --region eu-west-1 --function-name wifmint-minter"}},
 	{"a schedule that is disabled", func(l *lambdas) {
 		l.set("schedules", 200, "", `{"Schedules":[{"Name":"tick","GroupName":"default","State":"DISABLED","Target":{"Arn":"`+functionARN+`"}}]}`)
-		l.set("tick", 200, "", `{"Arn":"a","Name":"tick","GroupName":"default","State":"DISABLED","ScheduleExpression":"rate(5 minutes)","Target":{"Arn":"`+functionARN+`","Input":"it's"},"CreationDate":1}`)
-	}, checkSchedule, "schedule-disabled", []string{"aws scheduler update-schedule --region eu-west-1 --cli-input-json '{", `"State":"ENABLED"`, `rate(5 minutes)`, `it'\''s`}},
+		l.set("tick", 200, "", `{"Arn":"a","Name":"tick","GroupName":"default","State":"DISABLED","ScheduleExpression":"rate(5 minutes)","Target":{"Arn":"`+functionARN+`","Input":"it's {ARN}"},"CreationDate":1}`)
+	}, checkSchedule, "schedule-disabled", []string{"aws scheduler update-schedule --region eu-west-1 --cli-input-json '{", `"State":"ENABLED"`, `rate(5 minutes)`, `it'\''s {ARN}`}},
 	{"no schedule", func(l *lambdas) { l.set("schedules", 200, "", `{"Schedules":[]}`) },
-		checkSchedule, "schedule-missing", []string{"sam deploy", functionARN}},
-	{"errors in the log", func(l *lambdas) {
-		l.set("logs", 200, "", `{"events":[{"message":"{\"level\":\"ERROR\",\"msg\":\"target\",\"target\":\"reports\",\"error\":{\"leg\":\"sts\",\"message\":\"refused\"}}"}]}`)
+		checkSchedule, "schedule-missing", append(deployedAgain, functionARN)},
+	{"errors in the log", func(l *lambdas) { l.logs(lineWell, lineError) },
+		checkLog, "errors-logged", []string{"aws logs tail /aws/lambda/wifmint --region eu-west-1"}},
+	{"a function that did not start", func(l *lambdas) {
+		l.logs(`{"level":"ERROR","message":"starting the function","error":"a text"}`)
+	}, checkLog, "errors-logged", nil},
+	{"a canary that was let in, before a run that went well", func(l *lambdas) {
+		l.logs(`{"level":"ERROR","message":"canary","service_account":"a@b","outcome":"granted"}`, lineWell)
+	}, checkLog, "errors-logged", nil},
+	{"a rotation that failed, before another's that went well", func(l *lambdas) {
+		l.logs(`{"level":"ERROR","message":"rotation","target":"a","error":{"leg":"store","message":"x"}}`, `{"level":"INFO","message":"rotation","target":"b"}`)
 	}, checkLog, "errors-logged", []string{"aws logs tail /aws/lambda/wifmint --region eu-west-1"}},
 }
 
@@ -147,6 +198,42 @@ func TestWhatIsWrongWithADeployedFunctionIsNamedWithItsRemedy(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d misconfigurations named, each with its remedy", named, len(deployments))
+}
+
+// What the ticks before a setup was done say is over with the first that went well.
+func TestErrorsBeforeARunThatWentWellAreNoFailure(t *testing.T) {
+	t.Parallel()
+	l := newLambdas()
+	l.logs(lineError, `{"level":"ERROR","message":"invocation"}`, lineWell)
+	for _, c := range l.examine(t, "wifmint-minter") {
+		if c.Status != OK || c.Check == checkLog && !strings.Contains(c.Found, "2 error lines in the last hour, before") {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// More pages than are read are no proof that there is nothing on them.
+func TestWhatIsNotReadToItsEndIsNotKnown(t *testing.T) {
+	t.Parallel()
+	l := newLambdas()
+	l.set("schedules", 200, "", `{"Schedules":[],"NextToken":"more"}`)
+	l.set("logs", 200, "", `{"events":[],"nextToken":"more"}`)
+	for _, c := range l.examine(t, "wifmint-minter") {
+		if outside := c.Check == checkSchedule || c.Check == checkLog; outside && (c.Status != Skipped || c.Fix == "") || c.Status == Failed {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+func TestTheScheduleOfAFunctionThatIsAskedByItsAliasIsFound(t *testing.T) {
+	t.Parallel()
+	l := newLambdas()
+	l.set("configuration", 200, "", `{"FunctionArn":"`+functionARN+`:live","State":"Active","LoggingConfig":{"LogGroup":"/aws/lambda/wifmint"}}`)
+	for _, c := range l.examine(t, "wifmint-minter:live") {
+		if c.Status != OK {
+			t.Errorf("%+v", c)
+		}
+	}
 }
 
 func TestAScheduleOfAFunctionWithoutTargetsMayRest(t *testing.T) {

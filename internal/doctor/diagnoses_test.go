@@ -30,7 +30,7 @@ func TestEveryCauseIsTold(t *testing.T) {
 			t.Errorf("%q: means %q, fix %q", d.cause, d.means, d.fix)
 		}
 	}
-	if last := diagnose("anything", &finding{}); last.cause != "unknown" {
+	if last := diagnose("", "anything", &finding{}); last.cause != "unknown" {
 		t.Errorf("the last resort is %q", last.cause)
 	}
 }
@@ -57,12 +57,16 @@ func TestEveryRemedyIsShell(t *testing.T) {
 
 func TestNamesAreFilledInOnlyWhereAShellTakesThemForWords(t *testing.T) {
 	t.Parallel()
-	n := names{"POOL": "pool", "ARN": "arn:x; rm -rf /", "QUOTE": "a'b", "SECRET": "$(id)", "EMPTY": ""}
+	n := names{"POOL": "pool", "ARN": "arn:x; rm -rf /", "QUOTE": "a'b", "SECRET": "$(id)", "LINES": "a\nid", "EMPTY": ""}
 	for _, tt := range []struct{ name, template, want string }{
 		{"a name", "describe {POOL} now", "describe pool now"},
 		{"a name that is not known", "describe {PROVIDER}", "describe PROVIDER"},
 		{"an empty name", "describe {EMPTY}", "describe EMPTY"},
-		{"a command in a name", "as {ARN} or {SECRET} or {QUOTE}", "as ARN or SECRET or QUOTE"},
+		{"a command in a name", "as {ARN} or {SECRET} or {QUOTE}", "as 'arn:x; rm -rf /' or '$(id)' or QUOTE"},
+		{"a command in a name, in single quotes", "as '{ARN}' or '{QUOTE}'", "as 'arn:x; rm -rf /' or 'QUOTE'"},
+		{"a command in a name, in double quotes", `as "{SECRET}" {SECRET}`, `as "SECRET" '$(id)'`},
+		{"a command in a name, in a comment", "# it's {ARN}\nas {ARN}", "# it's ARN\nas 'arn:x; rm -rf /'"},
+		{"a name with a line break", "as {LINES}", "as LINES"},
 		{"JSON, with a name in it", `'{"Statement":[{"Resource":"{POOL}*"}]}'`, `'{"Statement":[{"Resource":"pool*"}]}'`},
 		{"braces of another language", "extract('{role}/') { $.level } {", "extract('{role}/') { $.level } {"},
 		{"names side by side", "{POOL}{POOL}", "poolpool"},

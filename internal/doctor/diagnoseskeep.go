@@ -5,10 +5,9 @@ package doctor
 var keepDiagnoses = [...]diagnosis{
 	// The secret.
 	{
-		cause: "kms-denied", checks: []string{checkRead}, codes: []string{"AccessDeniedException"}, text: textKMS,
+		cause: "kms-denied", ofRole: true, checks: []string{checkRead}, codes: []string{"AccessDeniedException"}, text: textKMS,
 		means: "the role may have the secret, but not the KMS key that it is encrypted with",
-		fix: `# With the key's ARN; in the stack it is the parameter KmsKeyArn.
-aws iam put-role-policy --role-name {ROLE_NAME} --policy-name wifmint-key --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"{KMS_KEY}"}]}'
+		fix: fixKMS + `
 # The key's own policy has to let the account's roles, too:
 aws kms get-key-policy --region {REGION} --key-id {KMS_KEY} --policy-name default --output text`,
 	},
@@ -20,10 +19,9 @@ aws kms get-key-policy --region {REGION} --key-id {KMS_KEY} --policy-name defaul
 aws kms enable-key --region {REGION} --key-id {KMS_KEY}`,
 	},
 	{
-		cause: "read-denied", checks: []string{checkRead}, codes: []string{"AccessDeniedException"},
+		cause: "read-denied", ofRole: true, checks: []string{checkRead}, codes: []string{"AccessDeniedException"},
 		means: "the role may not read the secret; Secrets Manager says the same of a secret in another account",
-		fix: `# In the stack it is the parameter MoreSecretArns. By hand:
-aws iam put-role-policy --role-name {ROLE_NAME} --policy-name wifmint-{TARGET} --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:PutSecretValue"],"Resource":"{SECRET_ARN}*"}]}'`,
+		fix:   fixSecretPolicy,
 	},
 	{
 		cause: "secret-deleted", checks: []string{checkRead, checkWrite}, codes: []string{"InvalidRequestException"},
@@ -34,7 +32,8 @@ aws iam put-role-policy --role-name {ROLE_NAME} --policy-name wifmint-{TARGET} -
 		cause: "secret-elsewhere", checks: []string{checkRead}, codes: []string{"secret-elsewhere"},
 		means: "Secrets Manager's secrets are one region's, and the document is read in another",
 		fix: `# Deploy the stack there, or keep the secret here.
-sam deploy --region {OTHER_REGION}
+sam build --parameter-overrides OVERRIDES
+sam deploy --region {OTHER_REGION} --parameter-overrides OVERRIDES
 # For a person: export AWS_REGION={OTHER_REGION}`,
 	},
 	{
@@ -61,16 +60,14 @@ aws secretsmanager describe-secret --region {REGION} --secret-id {SECRET}`,
 		fix:   "aws secretsmanager describe-secret --region {REGION} --secret-id {SECRET}",
 	},
 	{
-		cause: "kms-write-denied", checks: []string{checkWrite}, codes: []string{"AccessDeniedException"}, text: textKMS,
+		cause: "kms-write-denied", ofRole: true, checks: []string{checkWrite}, codes: []string{"AccessDeniedException"}, text: textKMS,
 		means: "the role may put values, but not encrypt them with the secret's KMS key",
-		fix: `# With the key's ARN; in the stack it is the parameter KmsKeyArn.
-aws iam put-role-policy --role-name {ROLE_NAME} --policy-name wifmint-key --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"{KMS_KEY}"}]}'`,
+		fix:   fixKMS,
 	},
 	{
-		cause: "write-denied", checks: []string{checkWrite}, codes: []string{"AccessDeniedException"},
+		cause: "write-denied", ofRole: true, checks: []string{checkWrite}, codes: []string{"AccessDeniedException"},
 		means: "the role may read the secret and not write it, so its token expires",
-		fix: `# In the stack it is the parameter MoreSecretArns. By hand:
-aws iam put-role-policy --role-name {ROLE_NAME} --policy-name wifmint-{TARGET} --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:PutSecretValue"],"Resource":"{SECRET_ARN}"}]}'`,
+		fix:   fixSecretPolicy,
 	},
 	{
 		cause: "too-many-versions", checks: []string{checkWrite}, codes: []string{"LimitExceededException"},
@@ -104,7 +101,8 @@ aws cloudtrail lookup-events --region {REGION} --lookup-attributes AttributeKey=
 		means: "the document was changed and no run has followed, or the function has another document than this one, or two targets share the secret",
 		fix: `# One run now, which replaces it:
 ` + fixInvoke + `
-# If it stays, the function has another document: sam build && sam deploy`,
+# If it stays, the function has another document than this one, and has to be deployed with it.
+` + fixDeploy,
 	},
 	{
 		cause: "times-impossible", checks: []string{checkFresh}, codes: []string{"incredible"},
@@ -147,12 +145,12 @@ export AWS_PROFILE=PROFILE`,
 aws lambda get-function-configuration --region {REGION} --function-name {FUNCTION} --query Environment.Variables.WIFMINT_CONFIG --output text
 # Correct it, and deploy again:
 wifmint validate FILE
-sam build && sam deploy`,
+` + fixDeploy,
 	},
 	{
 		cause: "function-old", checks: []string{checkFunction}, codes: []string{"EventError"},
 		means: "the function does not know the event: it is of an older release, or is none of wifmint's",
-		fix:   "sam build && sam deploy",
+		fix:   fixDeploy,
 	},
 	{
 		cause: "function-fails", checks: []string{checkFunction},
@@ -169,13 +167,13 @@ aws scheduler get-schedule --region {REGION} --group-name {SCHEDULE_GROUP} --nam
 	{
 		cause: "schedule-missing", checks: []string{checkSchedule}, codes: []string{"schedule-missing"},
 		means: "no schedule of EventBridge Scheduler's invokes the function",
-		fix: `# The stack has one:
-sam deploy
+		fix: `# The stack has one.
+` + fixDeploy + `
 # If an EventBridge rule is in its place: aws events list-rule-names-by-target --region {REGION} --target-arn {FUNCTION_ARN}`,
 	},
 	{
 		cause: "errors-logged", checks: []string{checkLog}, codes: []string{"errors-logged"},
-		means: "runs of the last hour have failed; what is mended since still shows here",
+		means: "runs have failed, and none since has gone well; with a LogLevel over INFO the log does not tell of those that did",
 		fix:   fixLogs,
 	},
 	{

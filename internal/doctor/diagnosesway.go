@@ -9,7 +9,7 @@ var wayDiagnoses = [...]diagnosis{
 	// On the way, whoever is asked.
 	{
 		cause: "region-unknown", checks: []string{checkAWSSTS}, codes: []string{"region-unknown"},
-		means: "there is no AWS STS of that name, while Google's has one: {REGION} is no region of AWS's",
+		means: "there is no AWS STS of that name, while that of us-east-1 answers: {REGION} is no region of AWS's",
 		fix: `# Set the region that the secrets are in; these are there:
 aws ec2 describe-regions --region us-east-1 --query 'Regions[].RegionName'
 export AWS_REGION=REGION`,
@@ -32,6 +32,13 @@ openssl s_client -connect sts.googleapis.com:443 -servername sts.googleapis.com 
 		means: "nothing answers there: a firewall, a security group without a way out, or a VPC without a NAT gateway or endpoint",
 		fix: `# Let the function's security group out to port 443, and look at HTTPS_PROXY. To try:
 curl -sS -o /dev/null -w '%{http_code}\n' https://sts.googleapis.com/v1/token`,
+	},
+	{
+		cause: "function-throttled", checks: []string{checkFunction}, codes: []string{codeQuota},
+		means: "Lambda has no room for the function now: its own concurrency or the account's is in use, or too many ask about it",
+		fix: `# Ask again in a minute. If it stays, see docs/runbooks/throttles.md. The account's limit, and the function's own:
+aws lambda get-account-settings --region {REGION} --query AccountLimit.ConcurrentExecutions
+aws lambda get-function-concurrency --region {REGION} --function-name {FUNCTION}`,
 	},
 	{
 		cause: "quota", codes: []string{codeQuota},
@@ -88,14 +95,17 @@ export AWS_REGION=REGION`,
 	{
 		cause: "clock-off", checks: []string{checkClock},
 		means: "AWS refuses signatures that are more than 15 minutes old or early, so Google will say that AWS did; and stored expiries are wrong by as much",
-		fix: `sudo timedatectl set-ntp true && sudo systemctl restart systemd-timesyncd
-# or, where chrony keeps the time: sudo chronyc makestep`,
+		fix:   fixClock,
 	},
 	{
-		cause: "clock-off", codes: []string{"SignatureDoesNotMatch", "InvalidSignatureException", "invalid_grant"}, text: "Signature expired",
-		means: "AWS refuses signatures that are more than 15 minutes old or early, and this one was",
-		fix: `sudo timedatectl set-ntp true && sudo systemctl restart systemd-timesyncd
-# or, where chrony keeps the time: sudo chronyc makestep`,
+		cause: "clock-off", codes: []string{"SignatureDoesNotMatch", "InvalidSignatureException", "invalid_grant"}, text: textTooOld,
+		means: "AWS refuses signatures that are more than some minutes old, and this one was",
+		fix:   fixClock,
+	},
+	{
+		cause: "clock-off", codes: []string{"SignatureDoesNotMatch", "InvalidSignatureException", "invalid_grant"}, text: textTooEarly,
+		means: "AWS refuses signatures that are more than some minutes early, and this one was",
+		fix:   fixClock,
 	},
 	{
 		cause: "aws-assume-role", codes: []string{codeAssumeRole},
@@ -104,7 +114,7 @@ export AWS_REGION=REGION`,
 aws sts assume-role --role-arn {AWS_ROLE_ARN} --role-session-name wifmint --query AssumedRoleUser`,
 	},
 	{
-		cause: "aws-key-unknown", checks: []string{checkAWSIdentity}, codes: []string{"InvalidClientTokenId", "UnrecognizedClientException"},
+		cause: "aws-key-unknown", checks: []string{checkAWSIdentity, checkFunction}, codes: []string{"InvalidClientTokenId", "UnrecognizedClientException"},
 		means: "AWS does not know the access key, or it came without its own session token; or {REGION} is a region that the account has to enable first",
 		fix: `# Copy all three variables of one session anew, and try them:
 aws sts get-caller-identity --region {REGION}
@@ -112,13 +122,13 @@ aws sts get-caller-identity --region {REGION}
 aws account get-region-opt-status --region-name {REGION}`,
 	},
 	{
-		cause: "aws-expired", checks: []string{checkAWSIdentity, checkRead}, codes: []string{"ExpiredToken", "ExpiredTokenException"},
+		cause: "aws-expired", checks: []string{checkAWSIdentity, checkRead, checkFunction}, codes: []string{"ExpiredToken", "ExpiredTokenException"},
 		means: "the AWS credentials have expired",
 		fix: `# A function gets its own, and none should be in its environment. For a person:
 aws sso login`,
 	},
 	{
-		cause: "aws-signature", checks: []string{checkAWSIdentity}, codes: []string{"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature"},
+		cause: "aws-signature", checks: []string{checkAWSIdentity, checkFunction}, codes: []string{"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException"},
 		means: "the secret access key is not that of the access key, or something on the way changed the request",
 		fix: `# Copy AWS_SECRET_ACCESS_KEY anew, without a line break, and try it:
 aws sts get-caller-identity --region {REGION}`,
@@ -130,6 +140,15 @@ aws sts get-caller-identity --region {REGION}`,
 	},
 
 	// The exchange.
+	{
+		cause: NotTheFunction, checks: []string{checkSTS, checkImpersonate, checkRead, checkWrite}, codes: []string{NotTheFunction},
+		means: "{ARN} is refused: this is you, not the functions. Where only their roles are let in, as they should be, everyone else is told the same",
+		fix: `# Change nothing for it. Ask both functions, which walk with their own roles:
+wifmint doctor --function MINTER
+wifmint doctor --function ROTATOR
+# Their names are in the stack:
+aws cloudformation describe-stacks --region {REGION} --stack-name wifmint --query 'Stacks[0].Outputs'`,
+	},
 	{
 		cause: "sts-api-disabled", checks: []string{checkSTS}, text: textAPIDisabled,
 		means: "the Security Token Service API is not enabled in the pool's project",
@@ -155,18 +174,22 @@ gcloud iam workload-identity-pools providers describe PROVIDER --project=PROJECT
 gcloud iam workload-identity-pools providers create-aws OTHER_PROVIDER --project={NUMBER} --location=global --workload-identity-pool={POOL} --account-id={AWS_ACCOUNT}`,
 	},
 	{
-		cause: "subject-too-long", checks: []string{checkSTS}, text: "google.subject exceeds",
+		cause: "subject-too-long", ofRole: true, checks: []string{checkSTS}, text: "google.subject exceeds",
 		means: "the mapping makes a google.subject of more than 127 bytes out of {ARN}",
-		fix: `# Map it to the role without the session, as wifmint setup google does.
-gcloud iam workload-identity-pools providers update-aws {PROVIDER} --project={NUMBER} --location=global --workload-identity-pool={POOL} --attribute-mapping="google.subject=assertion.arn.extract('{account_arn}assumed-role/') + 'assumed-role/' + assertion.arn.extract('assumed-role/{role_name}/'),attribute.aws_role=assertion.arn.extract('{account_arn}assumed-role/') + 'assumed-role/' + assertion.arn.extract('assumed-role/{role_name}/')"`,
+		fix: `# The mapping as it is:
+gcloud iam workload-identity-pools providers describe {PROVIDER} --project={NUMBER} --location=global --workload-identity-pool={POOL} --format='yaml(attributeMapping)'
+# Map it to the role without the session, as wifmint setup google does. The whole mapping is replaced: write what
+# else is mapped in place of OTHER_MAPPINGS, or take that away. What is bound to principal://…/subject/… is no more.
+gcloud iam workload-identity-pools providers update-aws {PROVIDER} --project={NUMBER} --location=global --workload-identity-pool={POOL} --attribute-mapping="google.subject=` + roleExpression + `,attribute.aws_role=` + roleExpression + `,OTHER_MAPPINGS"`,
 	},
 	{
-		cause: "condition-refuses", checks: []string{checkSTS}, text: "rejected by the attribute condition",
+		cause: "condition-refuses", ofRole: true, checks: []string{checkSTS}, text: "rejected by the attribute condition",
 		means: "the provider's attribute condition does not let {ARN} in",
-		fix: `# Now it is:
+		fix: `# The condition as it is:
 gcloud iam workload-identity-pools providers describe {PROVIDER} --project={NUMBER} --location=global --workload-identity-pool={POOL} --format='value(attributeCondition)'
-# Let this role in, and write the other roles that are to be let in beside it:
-gcloud iam workload-identity-pools providers update-aws {PROVIDER} --project={NUMBER} --location=global --workload-identity-pool={POOL} --attribute-condition="attribute.aws_role in ['{ROLE}']"`,
+# If wifmint setup google made the provider, run it again, with the names of both functions' roles as they are now.
+# Otherwise add this role to whom it lets in, and nobody is shut out:
+gcloud iam workload-identity-pools providers update-aws {PROVIDER} --project={NUMBER} --location=global --workload-identity-pool={POOL} --attribute-condition="($(gcloud iam workload-identity-pools providers describe {PROVIDER} --project={NUMBER} --location=global --workload-identity-pool={POOL} --format='value(attributeCondition)')) || attribute.aws_role == '{ROLE}'"`,
 	},
 	{
 		cause: "aws-expired-at-google", checks: []string{checkSTS}, codes: []string{"invalid_grant"}, text: "type ExpiredToken",
@@ -188,7 +211,7 @@ aws sts get-caller-identity --region {REGION}`,
 # https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15`,
 	},
 	{
-		cause: "account-not-trusted", checks: []string{checkSTS}, codes: []string{"invalid_grant"},
+		cause: "account-not-trusted", ofRole: true, checks: []string{checkSTS}, codes: []string{"invalid_grant"},
 		means: "AWS vouches for {ARN}, and Google does not take it: the provider trusts another AWS account than {AWS_ACCOUNT}",
 		fix: `# It trusts:
 gcloud iam workload-identity-pools providers describe {PROVIDER} --project={NUMBER} --location=global --workload-identity-pool={POOL} --format='value(aws.accountId)'
@@ -196,7 +219,7 @@ gcloud iam workload-identity-pools providers describe {PROVIDER} --project={NUMB
 gcloud iam workload-identity-pools providers create-aws OTHER_PROVIDER --project={NUMBER} --location=global --workload-identity-pool={POOL} --account-id={AWS_ACCOUNT}`,
 	},
 	{
-		cause: "mapping-refuses", checks: []string{checkSTS}, codes: []string{"unauthorized_client"},
+		cause: "mapping-refuses", ofRole: true, checks: []string{checkSTS}, codes: []string{"unauthorized_client"},
 		means: "the provider's attribute mapping makes nothing of {ARN} that Google takes",
 		fix:   "gcloud iam workload-identity-pools providers describe {PROVIDER} --project={NUMBER} --location=global --workload-identity-pool={POOL} --format='yaml(attributeMapping,attributeCondition)'",
 	},
@@ -236,7 +259,7 @@ export NO_PROXY=.googleapis.com`,
 gcloud iam service-accounts list --project={ACCOUNT_PROJECT}`,
 	},
 	{
-		cause: "delegate-first", checks: []string{checkImpersonate}, codes: []string{"delegate-first"},
+		cause: "delegate-first", ofRole: true, checks: []string{checkImpersonate}, codes: []string{"delegate-first"},
 		means: "the federated identity may not act as {LINK}, the first of the delegates, or there is no such account, or it is disabled",
 		fix: `gcloud iam service-accounts add-iam-policy-binding projects/-/serviceAccounts/{LINK} --role=roles/iam.serviceAccountTokenCreator --member={MEMBER} --condition=None
 # It takes minutes to work.`,
@@ -248,7 +271,7 @@ gcloud iam service-accounts list --project={ACCOUNT_PROJECT}`,
 # It takes minutes to work.`,
 	},
 	{
-		cause: "binding-missing", checks: []string{checkImpersonate}, codes: []string{"PERMISSION_DENIED", "FAILED_PRECONDITION"},
+		cause: "binding-missing", ofRole: true, checks: []string{checkImpersonate}, codes: []string{"PERMISSION_DENIED", "FAILED_PRECONDITION"},
 		means: "{MEMBER} may not impersonate {ACCOUNT}; Google says the same where there is no such account",
 		fix: `# Both functions' roles need it: the rotator impersonates with the minter's token.
 gcloud iam service-accounts add-iam-policy-binding projects/-/serviceAccounts/{ACCOUNT} --role=roles/iam.workloadIdentityUser --member={MEMBER} --condition=None
@@ -272,3 +295,9 @@ gcloud resource-manager org-policies allow constraints/iam.allowServiceAccountCr
 		fix:   "gcloud iam service-accounts get-iam-policy {ACCOUNT} --project={ACCOUNT_PROJECT}",
 	},
 }
+
+// roleExpression is that of internal/setup, whose script would find any other to
+// differ; it is written here again since the functions need nothing else of setup.
+const roleExpression = "assertion.arn.contains('assumed-role')" +
+	" ? assertion.arn.extract('{account_arn}assumed-role/') + 'assumed-role/' + assertion.arn.extract('assumed-role/{role_name}/')" +
+	" : assertion.arn"

@@ -75,13 +75,23 @@ func (b *branch) isIn(ctx context.Context, region string) bool {
 	return err == nil
 }
 
-// nameKey learns the key that a secret is encrypted with.
+// nameKey learns the key that a secret is encrypted with, which Secrets Manager tells as
+// it was given: an ARN, a bare id, which is of the same account and region, or an alias.
+// Only an ARN of a key is of use in a policy.
 func (b *branch) nameKey(ctx context.Context) {
 	if b.on.Describe == nil {
 		return
 	}
-	if key, err := b.on.Describe(ctx, b.names["REGION"], b.target.Secret); err == nil {
+	key, err := b.on.Describe(ctx, b.names["REGION"], b.target.Secret)
+	if err != nil || key == "" {
+		return
+	}
+	b.names["KMS_ID"] = key
+	switch {
+	case strings.HasPrefix(key, "arn:") && strings.Contains(key, ":key/"):
 		b.names["KMS_KEY"] = key
+	case !strings.ContainsAny(key, ":/"):
+		b.names["KMS_KEY"] = b.names.arn("kms", "key/"+key)
 	}
 }
 

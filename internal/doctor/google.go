@@ -36,7 +36,10 @@ func (b *branch) impersonate(ctx context.Context) (string, *finding) {
 		if apiDisabled(f) {
 			break
 		}
-		if link := b.missingLink(ctx); link != "" {
+		if link, err := b.missingLink(ctx); err != nil {
+			f.code = "link-unknown"
+			f.found += "; which of the delegates it is cannot be told: " + observe(err).found
+		} else if link != "" {
 			f.code = link
 		} else if b.disabled(ctx) {
 			f.code = "account-disabled"
@@ -64,27 +67,32 @@ func (b *branch) mint(ctx context.Context, account string, delegates []string) (
 }
 
 // missingLink finds the first account on the way that is not reached, by impersonating
-// one delegate after the other. It is empty for a target without delegates.
-func (b *branch) missingLink(ctx context.Context) (code string) {
+// one delegate after the other. It is empty for a target without delegates, and fails
+// if Google does not say whether a delegate is reached.
+func (b *branch) missingLink(ctx context.Context) (code string, err error) {
 	chain := append(b.target.Delegates[:len(b.target.Delegates):len(b.target.Delegates)], b.target.ServiceAccount)
 	if len(chain) == 1 {
-		return ""
+		return "", nil
 	}
 	b.names["LINK"] = chain[0]
 	for i, delegate := range chain[:len(chain)-1] {
 		token := impersonate.AccessTokenRequest{ServiceAccount: delegate, Delegates: chain[:i], Scopes: []string{keeper.CloudPlatformScope}}
 		_, err := b.on.Environment.IAM.AccessToken(ctx, b.on.bearer, token)
-		if refused, ok := errors.AsType[*impersonate.Error](err); !ok || refused.HTTPStatus/100 != 4 {
+		if err == nil {
 			b.names["LINK"], b.names["LINK_MEMBER"] = chain[i+1], delegate
 			continue
+		}
+		refused, ok := errors.AsType[*impersonate.Error](err)
+		if !ok || refused.HTTPStatus != http.StatusForbidden && refused.HTTPStatus != http.StatusNotFound {
+			return "", err
 		}
 		b.names["LINK"] = delegate
 		break
 	}
 	if b.names["LINK"] == chain[0] {
-		return "delegate-first"
+		return "delegate-first", nil
 	}
-	return "delegate-next"
+	return "delegate-next", nil
 }
 
 // disabled asks IAM about the account, which whoever may impersonate it by

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/wifmint/wifmint/internal/keeper"
@@ -12,13 +13,15 @@ type names map[string]string
 
 // fill puts names in place of the words in braces. A word that is not known stays,
 // without its braces, for a person to replace. Names come from AWS's answers and the
-// document, and end up in a shell: one with a character that means something there
-// is not used.
+// document, and end up in a shell: what means something there is quoted, and where it
+// cannot be, as in quotes already, the word stays.
 func (n names) fill(template string) string {
 	var b strings.Builder
+	var at shellState
 	for {
 		before, rest, found := strings.Cut(template, "{")
 		b.WriteString(before)
+		at.read(before)
 		if !found {
 			return b.String()
 		}
@@ -28,13 +31,49 @@ func (n names) fill(template string) string {
 			template = rest
 			continue
 		}
-		if name := n[word]; consistsOf(name, shellSafe) {
-			word = name
-		}
-		b.WriteString(word)
+		b.WriteString(at.word(cmp.Or(n[word], word), word))
 		template = after
 	}
 }
+
+// shellState is where in a piece of shell something is written.
+type shellState struct {
+	quote   rune // zero outside of quotes
+	comment bool
+	last    rune
+}
+
+func (s *shellState) read(text string) {
+	for _, r := range text {
+		switch {
+		case r == '\n' && s.quote == 0:
+			s.comment = false
+		case s.comment:
+		case r == s.quote:
+			s.quote = 0
+		case s.quote == 0 && (r == '\'' || r == '"'):
+			s.quote = r
+		case s.quote == 0 && r == '#' && (s.last == 0 || s.last == '\n' || s.last == ' '):
+			s.comment = true
+		}
+		s.last = r
+	}
+}
+
+// word writes a name so that a shell takes it for part of one word, else instead.
+func (s *shellState) word(name, instead string) string {
+	switch {
+	case consistsOf(name, shellSafe):
+		return name
+	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' || r == '\'' || r == '"' || r == '\\' }), s.comment, s.quote == '"':
+		return instead
+	case s.quote == '\'':
+		return name
+	}
+	return shellQuoted(name)
+}
+
+func shellQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 const shellSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-"
 
@@ -68,14 +107,16 @@ func (n names) addAudience(audience string) {
 // addIdentity tells who AWS says the caller is. A role's path is not in what AWS says.
 func (n names) addIdentity(arn, account string) {
 	n["ARN"], n["AWS_ACCOUNT"] = arn, account
+	if parts := strings.Split(arn, ":"); len(parts) > 1 {
+		n["PARTITION"] = parts[1]
+	}
 	role, _, isSession := cutLast(arn, "/")
-	before, name, isRole := strings.Cut(role, ":assumed-role/")
+	_, name, isRole := strings.Cut(role, ":assumed-role/")
 	if !isSession || !isRole {
 		return
 	}
 	n["ROLE"], n["ROLE_NAME"] = role, name
-	partition := strings.TrimSuffix(strings.TrimPrefix(before, "arn:"), ":sts::"+account)
-	n["ROLE_ARN"] = "arn:" + partition + ":iam::" + account + ":role/" + name
+	n["ROLE_ARN"] = "arn:" + n["PARTITION"] + ":iam::" + account + ":role/" + name
 	if n["NUMBER"] != "" && n["POOL"] != "" {
 		n["MEMBER"] = "principalSet://iam.googleapis.com/projects/" + n["NUMBER"] + "/locations/global/workloadIdentityPools/" + n["POOL"] + "/attribute.aws_role/" + role
 	}
@@ -84,13 +125,23 @@ func (n names) addIdentity(arn, account string) {
 func (n names) addTarget(t keeper.Target) {
 	n["TARGET"], n["SECRET"], n["ACCOUNT"] = t.Name, t.Secret, t.ServiceAccount
 	n["SECRET_ARN"] = t.Secret
-	if !strings.HasPrefix(t.Secret, "arn:") && n["REGION"] != "" && n["AWS_ACCOUNT"] != "" {
-		// Six characters of AWS's making follow, which a policy's * stands for.
-		n["SECRET_ARN"] = "arn:aws:secretsmanager:" + n["REGION"] + ":" + n["AWS_ACCOUNT"] + ":secret:" + t.Secret
+	if !strings.HasPrefix(t.Secret, "arn:") {
+		// Six characters of AWS's making follow. A policy's * in their place would let
+		// in more secrets, whose names begin alike.
+		n["SECRET_ARN"] = n.arn("secretsmanager", "secret:"+t.Secret+"-??????")
 	}
 	if _, domain, ok := strings.Cut(t.ServiceAccount, "@"); ok {
 		n["ACCOUNT_PROJECT"] = strings.TrimSuffix(domain, ".iam.gserviceaccount.com")
 	}
+}
+
+// arn is that of something in the identity's own account and region; empty until it
+// is known who that is.
+func (n names) arn(service, resource string) string {
+	if n["PARTITION"] == "" || n["REGION"] == "" || n["AWS_ACCOUNT"] == "" {
+		return ""
+	}
+	return "arn:" + n["PARTITION"] + ":" + service + ":" + n["REGION"] + ":" + n["AWS_ACCOUNT"] + ":" + resource
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

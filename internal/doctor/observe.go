@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/wifmint/wifmint/pkg/googlests"
@@ -28,6 +29,9 @@ const (
 	codeNoCredential = "no-credentials"
 	codeAssumeRole   = "assume-role"
 )
+
+// throttled are AWS's codes for too many calls.
+var throttled = [...]string{"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
 
 // observe reduces an error of any leg to what diagnoses are told apart by. What went
 // wrong on the way comes first: which call it hit says little.
@@ -67,7 +71,7 @@ func observe(err error) *finding {
 		f.code, f.text, status = answer.code, answer.message, answer.status
 	}
 	switch {
-	case status == http.StatusTooManyRequests || f.code == "ThrottlingException" || f.code == "Throttling":
+	case status == http.StatusTooManyRequests || slices.Contains(throttled[:], f.code):
 		f.code = codeQuota
 	case status >= 500:
 		f.code = codeUnavailable

@@ -86,7 +86,7 @@ func (p *passage) otherSTS() string {
 	return cmp.Or(p.Getenv("AWS_ENDPOINT_URL_STS"), p.Getenv("AWS_ENDPOINT_URL"))
 }
 
-func (p *passage) awsSTS(context.Context) (string, *finding) {
+func (p *passage) awsSTS(ctx context.Context) (string, *finding) {
 	g := p.hosts.aws
 	if g.err == nil {
 		return g.describe("Amazon"), nil
@@ -95,7 +95,7 @@ func (p *passage) awsSTS(context.Context) (string, *finding) {
 	f.found = g.host + ": " + f.found
 	alone := p.hosts.google.err == nil
 	switch {
-	case f.code == codeNameUnknown && alone && p.otherSTS() == "" && !slices.Contains(regions[:], p.names["REGION"]):
+	case f.code == codeNameUnknown && alone && p.otherSTS() == "" && !slices.Contains(regions[:], p.names["REGION"]) && p.knowsOtherRegion(ctx):
 		f.code = "region-unknown"
 	case f.code == codeTimeout || f.code == codeUnreachable || f.code == codeNameUnknown && alone:
 		// A function in a VPC need not reach it: Google asks AWS, not we.
@@ -103,6 +103,12 @@ func (p *passage) awsSTS(context.Context) (string, *finding) {
 		f.found += "; only the doctor asks AWS STS from here, so it goes on without"
 	}
 	return "", f
+}
+
+// knowsOtherRegion tells a region that is none from a network whose DNS has no AWS STS,
+// as a VPC's may, of whichever region.
+func (p *passage) knowsOtherRegion(ctx context.Context) bool {
+	return p.glimpse(ctx, strings.ReplaceAll(subjecttoken.DefaultVerificationURL, "{region}", "us-east-1")).err == nil
 }
 
 func (p *passage) googleSTS(context.Context) (string, *finding) {

@@ -22,13 +22,16 @@ const fixSchedules = "aws scheduler list-schedules --region {REGION} --query 'Sc
 
 func (c *consultation) schedules(ctx context.Context) (string, *finding) {
 	if c.arn == "" {
-		return "", &finding{skip: true, found: "not to be known: whoever asks may not look at the function", fix: fixSchedules}
+		return "", &finding{skip: true, found: "not to be known: whoever asks may not look at the function", fix: c.names.fill(fixSchedules)}
 	}
-	own, err := c.ownSchedules(ctx)
+	own, all, err := c.ownSchedules(ctx)
 	if err != nil {
 		f := observe(err)
-		f.skip, f.fix = true, fixSchedules
+		f.skip, f.fix = true, c.names.fill(fixSchedules)
 		return "", f
+	}
+	if len(own) == 0 && !all {
+		return "", &finding{skip: true, found: fmt.Sprintf("not to be known: none of the first %d schedules is the function's, and there are more", maxSchedulePages*100), fix: c.names.fill(fixSchedules)}
 	}
 	if len(own) == 0 {
 		return "", foundf("schedule-missing", "none of the schedules in %s invokes %s", c.names["REGION"], c.arn)
@@ -43,15 +46,16 @@ func (c *consultation) schedules(ctx context.Context) (string, *finding) {
 		if !restingCanary(whole) {
 			c.names["SCHEDULE"], c.names["SCHEDULE_GROUP"] = s.Name, s.GroupName
 			f := foundf("schedule-disabled", "%s is %s", s.Name, strings.ToLower(s.State))
-			f.fix = enabling(whole)
+			f.fix = enabling(c.names["REGION"], whole)
 			return "", f
 		}
 	}
 	return strings.Join(states, ", "), nil
 }
 
-// ownSchedules are those that invoke the function.
-func (c *consultation) ownSchedules(ctx context.Context) (own []schedule, err error) {
+// ownSchedules are those that invoke the function. all tells whether there are no more
+// than were looked at.
+func (c *consultation) ownSchedules(ctx context.Context) (own []schedule, all bool, err error) {
 	for page, next := 0, ""; page < maxSchedulePages; page++ {
 		query := "?MaxResults=100"
 		if next != "" {
@@ -59,14 +63,14 @@ func (c *consultation) ownSchedules(ctx context.Context) (own []schedule, err er
 		}
 		got, err := c.api.do(ctx, awsCall{service: "scheduler", method: http.MethodGet, path: "/schedules" + query})
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		var list struct {
 			Schedules []schedule
 			NextToken string
 		}
 		if err := json.Unmarshal(got.body, &list); err != nil {
-			return nil, fmt.Errorf("the answer is not EventBridge Scheduler's: %w", err)
+			return nil, false, fmt.Errorf("the answer is not EventBridge Scheduler's: %w", err)
 		}
 		for _, s := range list.Schedules {
 			if s.Target.Arn == c.arn || strings.HasPrefix(s.Target.Arn, c.arn+":") { // an alias
@@ -74,10 +78,10 @@ func (c *consultation) ownSchedules(ctx context.Context) (own []schedule, err er
 			}
 		}
 		if next = list.NextToken; next == "" {
-			break
+			return own, true, nil
 		}
 	}
-	return own, nil
+	return own, false, nil
 }
 
 // idle reports whether the function said that it has no targets, as the rotator has
@@ -115,7 +119,7 @@ func restingCanary(whole map[string]any) bool {
 // enabling is the command that switches a schedule on. It has to repeat all of the
 // schedule, since an update puts defaults in place of what it leaves out. It is empty
 // when the schedule could not be read.
-func enabling(whole map[string]any) string {
+func enabling(region string, whole map[string]any) string {
 	if whole == nil {
 		return ""
 	}
@@ -127,5 +131,6 @@ func enabling(whole map[string]any) string {
 	if err != nil {
 		return ""
 	}
-	return "aws scheduler update-schedule --region {REGION} --cli-input-json '" + strings.ReplaceAll(string(input), "'", `'\''`) + "'"
+	// The schedule's own braces are none of ours.
+	return names{"REGION": region}.fill("aws scheduler update-schedule --region {REGION} --cli-input-json ") + shellQuoted(string(input))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,7 +111,7 @@ const (
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
 func (b *branch) write(ctx context.Context) (string, *finding) {
 	if b.held.awaited {
-		return "", &finding{skip: true, found: "not to be known before there is a secret", fix: fixSimulate}
+		return "", &finding{skip: true, found: "not to be known before there is a secret", fix: b.names.fill(fixSimulate)}
 	}
 	_, err := b.on.Environment.Store.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: &b.held.ARN, ClientRequestToken: &b.held.VersionID, SecretString: aws.String(probe), VersionStages: []string{probeStage},
@@ -133,7 +134,8 @@ func (b *branch) write(ctx context.Context) (string, *finding) {
 		f.text = refused.ErrorMessage()
 		f.found += ": " + oneLine(f.text)
 		b.nameKey(ctx)
-	case "ThrottlingException":
+	}
+	if slices.Contains(throttled[:], f.code) {
 		f.code = codeQuota
 	}
 	return "", f

@@ -53,9 +53,12 @@ const preface = `# Troubleshooting
 Ask first. It names the cause, and fills the names of your project, pool, role and secret into the commands below:
 
 ` + "```" + `
-wifmint doctor --config FILE        # every hop, with your own AWS credentials
-wifmint doctor --function FUNCTION  # the same from inside a deployed function, and its schedule and log
+wifmint doctor --function MINTER   # every hop from inside a deployed function, and its schedule and log
+wifmint doctor --function ROTATOR  # the other function, whose role is another
+wifmint doctor --config FILE       # the same hops, with your own AWS credentials
 ` + "```" + `
+
+The last tells of you. Where Google lets the functions' roles in and nobody else, as it should, you are refused: [not-the-function](#not-the-function).
 
 With ` + "`--json`" + ` each check is an object on a line: ` + "`check`, `status` (`ok`, `fail` or `skipped`), `cause`, `found`, `means`, `fix`" + `, and
 ` + "`target` or `function`" + ` where there is one. It exits with 1 if a check failed. Start with the first that did: those that

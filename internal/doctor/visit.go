@@ -43,7 +43,8 @@ type finding struct {
 	found string
 	// skip is for what says nothing about the tokens: the hop counts as not tried.
 	skip bool
-	// fix is in place of the diagnosis's, and the only one of what is skipped.
+	// fix is in place of the diagnosis's, with its names filled in, and the only one
+	// of what is skipped.
 	fix string
 }
 
@@ -69,7 +70,7 @@ func (v *visit) hop(ctx context.Context, check, target string, needs []string, d
 	case f == nil:
 		c.Found = found
 	case f.skip:
-		c.Status, c.Found, c.Fix = Skipped, f.found, v.names.fill(f.fix)
+		c.Status, c.Found, c.Fix = Skipped, f.found, f.fix
 	default:
 		v.blocked[check] = true
 		c = v.failed(c, f)
@@ -79,9 +80,9 @@ func (v *visit) hop(ctx context.Context, check, target string, needs []string, d
 
 // failed makes c the check that met f.
 func (v *visit) failed(c Check, f *finding) Check {
-	d := diagnose(c.Check, f)
+	d := diagnose(v.function, c.Check, f)
 	c.Status, c.Cause, c.Found = Failed, d.cause, f.found
-	c.Means, c.Fix = v.names.fill(d.means), v.names.fill(cmp.Or(f.fix, d.fix))
+	c.Means, c.Fix = v.names.fill(d.means), cmp.Or(f.fix, v.names.fill(d.fix))
 	return c
 }
 

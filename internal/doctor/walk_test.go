@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wifmint/wifmint/internal/keeper"
+	"github.com/wifmint/wifmint/internal/setup"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 )
 
@@ -109,6 +110,65 @@ func TestAWSSTSOutOfReachIsNoFailure(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The DNS of a VPC may know no AWS STS: that says nothing against a region that an
+// account has to enable.
+func TestARegionIsNotBlamedForDNS(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.env["AWS_REGION"] = "eu-south-2"
+		w.hosts["sts.eu-south-2.amazonaws.com"], w.hosts["sts.us-east-1.amazonaws.com"] = noSuchHost, noSuchHost
+		for _, c := range w.examine() {
+			if c.Check == checkAWSSTS && c.Status != Skipped {
+				t.Errorf("%+v", c)
+			}
+		}
+	})
+}
+
+// Whoever is no function is never handed a command that changes something.
+func TestAPersonIsNotToldToLetThemselvesIn(t *testing.T) {
+	t.Parallel()
+	for d := range diagnoses {
+		if !d.ofRole {
+			continue
+		}
+		for _, check := range d.checks {
+			got := diagnose("", check, &finding{code: append(d.codes, "")[0], text: d.text})
+			if got.cause != NotTheFunction || strings.Contains(got.fix, "update-") || strings.Contains(got.fix, "binding") || strings.Contains(got.fix, "put-") {
+				t.Errorf("%s at %s tells a person %s: %s", d.cause, check, got.cause, got.fix)
+			}
+		}
+	}
+}
+
+// Else the script would stop at what this made.
+func TestTheMappingIsThatOfSetup(t *testing.T) {
+	t.Parallel()
+	if script := (setup.Answers{}).Script(); !strings.Contains(script, "\nrole=\""+roleExpression+"\"\n") {
+		t.Errorf("the script does not map to %s", roleExpression)
+	}
+}
+
+func TestTheSourcesOfCredentialsAreToldApart(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.env["AWS_ACCESS_KEY_ID"], w.env["AWS_SECRET_ACCESS_KEY"] = "", ""
+		if c := w.examine()[1]; c.Check != checkAWSCredentials || !strings.Contains(c.Found, "; ") {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+func TestARNsAreOfTheIdentitysPartition(t *testing.T) {
+	t.Parallel()
+	n := names{"REGION": "cn-north-1"}
+	n.addIdentity("arn:aws-cn:sts::123456789012:assumed-role/minter-role/session", "123456789012")
+	n.addTarget(keeper.Target{Secret: "wifmint/reports"})
+	if n["ROLE_ARN"] != "arn:aws-cn:iam::123456789012:role/minter-role" || n["SECRET_ARN"] != "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:wifmint/reports-??????" {
+		t.Errorf("%v", n)
+	}
 }
 
 func TestASecretThatTheNextRunCreatesIsNotMissing(t *testing.T) {
