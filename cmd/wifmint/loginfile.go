@@ -106,11 +106,11 @@ func (f *loginFile) replace(path, beside string) error {
 	case !bytes.Equal(content, f.content):
 		return errors.New("it has been changed since it was read")
 	}
-	if err := os.Rename(beside, path); err != nil {
-		return cause(err)
+	if err := giveTo(beside, info); err != nil {
+		return fmt.Errorf("it belongs to somebody else, to whom the new one cannot be given: %w", cause(err))
 	}
-	_ = os.Chmod(path, info.Mode().Perm()) // else it is its owner's alone, as a login should be
-	return nil
+	_ = os.Chmod(beside, info.Mode().Perm()) // else it is its owner's alone, as a login should be
+	return cause(os.Rename(beside, path))
 }
 
 // cause is what went wrong without the names of the files.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wifmint/wifmint/internal/keeper"
+	"github.com/wifmint/wifmint/internal/setup"
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
@@ -64,9 +65,9 @@ func names(targets []keeper.Target) string {
 // again is the command line of another command about the same target.
 func (f *targetFlags) again(command string) string {
 	if f.Secret != "" {
-		return fmt.Sprintf("wifmint %s --secret %s", command, f.Secret)
+		return fmt.Sprintf("wifmint %s --secret %s", command, setup.Quote(f.Secret))
 	}
-	return fmt.Sprintf("wifmint %s %s --config %s", command, f.Target, f.Config)
+	return fmt.Sprintf("wifmint %s %s --config %s", command, setup.Quote(f.Target), setup.Quote(f.Config))
 }
 
 type pauseCommand struct {
@@ -142,9 +143,9 @@ func (c *resumeCommand) Run(w *world) error {
 	fmt.Fprintf(w.stdout, "%s is resumed; it was %v.\n", name, ended)
 	fmt.Fprintf(w.stdout, "Until the next run of its function mints a token, which the schedule does within minutes, secret\n%s holds none. See whether it has:\n", secret)
 	if c.Secret != "" {
-		fmt.Fprintf(w.stdout, "  wifmint status --secret %s\n", secret)
+		fmt.Fprintf(w.stdout, "  wifmint status --secret %s\n", setup.Quote(secret))
 	} else {
-		fmt.Fprintf(w.stdout, "  wifmint status --config %s\n", c.Config)
+		fmt.Fprintf(w.stdout, "  wifmint status --config %s\n", setup.Quote(c.Config))
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (c *setupGoogleCommand) Run(w *world) error {
 	for _, f := range files {
 		fmt.Fprintf(w.stdout, "wrote  %-*s  %s\n", width, filepath.Join(c.Out, f.name), f.what)
 	}
-	fmt.Fprintf(w.stdout, "\nNext: read one of the first two and run it, by bash %s or as deploy/google/README.md says.\n", filepath.Join(c.Out, files[0].name))
+	fmt.Fprintf(w.stdout, "\nNext: read one of the first two and run it, by bash %s or as deploy/google/README.md says.\n", setup.Quote(filepath.Join(c.Out, files[0].name)))
 	return nil
 }
 

@@ -119,8 +119,8 @@ type watcher struct {
 }
 
 const (
-	enterScreen = "\x1b[?1049h\x1b[?25l" // without a cursor
-	leaveScreen = "\x1b[?25h\x1b[?1049l"
+	enterScreen = "\x1b[?1049h\x1b[?25l\x1b[?7l" // without a cursor, and without wrapping lines
+	leaveScreen = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 	goHome      = "\x1b[H"
 	clearLine   = "\x1b[K"
 	clearRest   = "\x1b[J"
@@ -155,6 +155,9 @@ func (w watcher) draw(s sight) {
 	lines = append(lines, "", w.paint.dim(fmt.Sprintf("%s, every %v; interrupt to end", s.at.Format(time.TimeOnly), w.every)))
 	if height > 0 && len(lines) > height {
 		lines = append(lines[:height-1], w.paint.dim(fmt.Sprintf("and %d lines more", len(lines)-height+1)))
+	}
+	for i, line := range lines { // one that wraps would scroll the top away
+		lines[i] = cutPainted(line, width)
 	}
 	fmt.Fprint(w.to, goHome+strings.Join(lines, clearLine+"\r\n")+clearLine+clearRest)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -106,6 +107,33 @@ func TestWatchingLooksAgainUntilInterrupted(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A line that wraps takes two of the screen's, and scrolls the first away.
+func TestNoLineOfAWatchedScreenIsWiderThanIt(t *testing.T) {
+	t.Parallel()
+	for _, on := range []bool{false, true} {
+		var out strings.Builder
+		seen := sightOf(2)
+		seen.rows[0].Problem = strings.Repeat("why ", 100)
+		seen.rows[2].Unlisted = strings.Repeat("ä", 300)
+		watcher{to: &out, paint: paint{on: on}, size: func() (int, int) { return 50, 40 }}.draw(seen)
+		screen := strings.NewReplacer(goHome, "", clearLine, "", clearRest, "").Replace(out.String())
+		for line := range strings.SplitSeq(screen, "\r\n") {
+			if strings.Count(line, "\x1b[0m")*2 != strings.Count(line, "\x1b[") {
+				t.Errorf("a colour is left on: %q", line)
+			}
+			plain := regexp.MustCompile(`\x1b\[[0-9]+m`).ReplaceAllString(line, "")
+			if n := utf8.RuneCountInString(plain); n > 50 || n == 50 && !strings.HasSuffix(plain, "…") && strings.Contains(plain, "why") {
+				t.Errorf("%d wide: %q", n, plain)
+			}
+		}
+	}
+	for width, want := range map[int]string{0: "\x1b[31mexpired\x1b[0m  x", 10: "\x1b[31mexpired\x1b[0m  x", 9: "\x1b[31mexpired\x1b[0m …", 7: "\x1b[31mexpired\x1b[0m", 3: "\x1b[31mex…\x1b[0m"} {
+		if got := cutPainted("\x1b[31mexpired\x1b[0m  x", width); got != want {
+			t.Errorf("%d wide it is %q, not %q", width, got, want)
+		}
+	}
 }
 
 func TestDurationsAreBrief(t *testing.T) {

@@ -223,3 +223,26 @@ func cut(s string, width int) string {
 	end := width / 3
 	return string(runes[:width-1-end]) + "…" + string(runes[len(runes)-end:])
 }
+
+// cutPainted cuts the end off a line that is wider than width, but no colour's code:
+// what switches one off may be at the very end. Width 0 is any.
+func cutPainted(line string, width int) string {
+	var b strings.Builder
+	left := width
+	for i, part := range strings.Split(line, "\x1b[") {
+		if i > 0 { // a code, and what it is about
+			var code string
+			code, part, _ = strings.Cut(part, "m")
+			b.WriteString("\x1b[" + code + "m")
+		}
+		switch runes := []rune(part); {
+		case width <= 0 || len(runes) <= left:
+			b.WriteString(part)
+			left -= len(runes)
+		case left > 0:
+			b.WriteString(string(runes[:left-1]) + "…")
+			left = 0
+		}
+	}
+	return b.String()
+}

@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/wifmint/wifmint/internal/setup"
 	"github.com/wifmint/wifmint/internal/status"
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
@@ -55,17 +58,34 @@ func (c *traceCommand) Run(w *world) error {
 	}
 	found, search := status.Find(ctx, store, secrets, c.Fingerprint)
 	t := &trace{Fingerprint: c.Fingerprint, Stored: found, Log: seen}
+	if found == nil {
+		t.Unknown = unknown(search)
+	}
 	if c.JSON {
 		if err := json.NewEncoder(w.stdout).Encode(t); err != nil {
 			return err
 		}
 	} else if found != nil || t.known() {
-		t.print(w.stdout, time.Now())
+		t.print(w.stdout, time.Now(), secrets)
 	}
-	if found == nil && !t.known() {
-		return notFound(search, c.Logs != "")
+	switch {
+	case found == nil && !t.known():
+		return t.notFound(search)
+	case t.Unknown != "":
+		return fmt.Errorf("whether a secret still has the token is not known: %s", t.Unknown)
 	}
 	return nil
+}
+
+// unknown is why a token may be in a secret though the search has not found it.
+func unknown(s status.Search) string {
+	switch {
+	case s.Err != nil:
+		return "not all could be read: " + s.Err.Error()
+	case s.Truncated:
+		return "there are more versions than are read; name the secrets that it may be in"
+	}
+	return ""
 }
 
 func (c *traceCommand) readLog() (*status.Sightings, error) {
@@ -88,9 +108,11 @@ func (c *traceCommand) readLog() (*status.Sightings, error) {
 
 // trace is what was found out about a token.
 type trace struct {
-	Fingerprint string            `json:"token_sha256"`
-	Stored      *status.Stored    `json:"stored,omitempty"`
-	Log         *status.Sightings `json:"log,omitempty"`
+	Fingerprint string         `json:"token_sha256"`
+	Stored      *status.Stored `json:"stored,omitempty"`
+	// Unknown is why there may be a Stored though there is none here.
+	Unknown string            `json:"stored_unknown,omitempty"`
+	Log     *status.Sightings `json:"log,omitempty"`
 }
 
 func (t *trace) known() bool { return t.Log != nil && t.Log.Lines > 0 }
@@ -106,7 +128,8 @@ func (t *trace) seen() *status.Sighting {
 	return t.Log.First
 }
 
-func (t *trace) print(to io.Writer, now time.Time) {
+// print is for a token of which something is known; secrets are those that were searched.
+func (t *trace) print(to io.Writer, now time.Time, secrets []string) {
 	field := func(name, format string, args ...any) {
 		fmt.Fprintf(to, "%-10s %s\n", name, printable(fmt.Sprintf(format, args...)))
 	}
@@ -122,7 +145,7 @@ func (t *trace) print(to io.Writer, now time.Time) {
 	} else if s := t.seen(); s != nil {
 		field("target", "%s", s.Target)
 		field("secret", "%s", s.Secret)
-		field("version", "%s (which the secret does not have any more)", s.VersionID)
+		field("version", "%s (%s)", s.VersionID, t.gone(slices.Contains(secrets, s.Secret)))
 		field("principal", "%s", orDash(s.Principal))
 		field("expiry", "%s", expiry(s.Expiry, now))
 	}
@@ -132,13 +155,24 @@ func (t *trace) print(to io.Writer, now time.Time) {
 	}
 }
 
+// gone is what became of a version that was not found.
+func (t *trace) gone(searched bool) string {
+	switch {
+	case t.Unknown != "":
+		return "whether the secret still has it is not known"
+	case !searched:
+		return "whether the secret still has it is not known: none of those searched is called so"
+	}
+	return "which the secret does not have any more"
+}
+
 func (t *trace) printRequest(field func(name, format string, args ...any)) {
 	s := t.seen()
 	switch {
 	case t.Log == nil:
 		return
 	case s == nil:
-		field("request", "not in the log that was given")
+		field("request", "not in the log that was given%s", t.skipped())
 	case t.Log.Minted != nil:
 		by := s.Function
 		if s.Step != "" {
@@ -146,14 +180,14 @@ func (t *trace) printRequest(field func(name, format string, args ...any)) {
 		}
 		field("request", "%s (%s, %s)", s.RequestID, by, s.Time.UTC().Format(time.RFC3339))
 	default:
-		field("request", "not in the log that was given; the first to tell of it was %s at %s", s.RequestID, s.Time.UTC().Format(time.RFC3339))
+		field("request", "not in the log that was given; the first to tell of it was %s at %s%s", s.RequestID, s.Time.UTC().Format(time.RFC3339), t.skipped())
 	}
 }
 
 // logCommand finds the line of the request that minted the token.
 func (t *trace) logCommand() string {
 	return fmt.Sprintf(`aws logs tail LOG_GROUP --since %s --format short --filter-pattern '"%s"' | wifmint trace %s --secret %s --logs -`,
-		t.Stored.Token.MintedAt.Format(time.RFC3339), t.Fingerprint, t.Fingerprint, t.Stored.Secret)
+		t.Stored.Token.MintedAt.Format(time.RFC3339), t.Fingerprint, t.Fingerprint, setup.Quote(t.Stored.Secret))
 }
 
 func function(token tokenstore.Token) string {
@@ -178,18 +212,23 @@ func expiry(t, now time.Time) string {
 	return text + " (" + brief(now.Sub(t)) + " ago)"
 }
 
-func notFound(s status.Search, withLog bool) error {
+func (t *trace) notFound(s status.Search) error {
 	text := fmt.Sprintf("the token is in none of the %s of %s that were read", count(s.Read, "version"), count(s.Secrets, "secret"))
-	if s.Truncated {
-		text += ", which are not all; name the secrets that it may be in"
-	}
-	if !withLog {
+	if t.Log == nil {
 		text += "; versions are kept for a day: give the functions' log with --logs"
 	} else {
-		text += ", and not in the log"
+		text += ", and not in the log" + t.skipped()
 	}
-	if s.Err != nil {
-		return fmt.Errorf("%s; not all could be read: %w", text, s.Err)
+	if t.Unknown != "" {
+		text += "; " + t.Unknown
 	}
-	return fmt.Errorf("%s", text)
+	return errors.New(text)
+}
+
+// skipped tells of lines of the log in which the token may be, too.
+func (t *trace) skipped() string {
+	if t.Log.Skipped == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", of which %s of more than 1 MiB could not be read", count(t.Log.Skipped, "line"))
 }

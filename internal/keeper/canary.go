@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/wifmint/wifmint/pkg/impersonate"
@@ -50,7 +51,7 @@ func (e *CanaryError) Error() string {
 func (e *CanaryError) Unwrap() error { return e.err }
 
 // TryCanary asks for a token of the canary's account in the way that a target's is
-// asked for, and fails with a *[CanaryError] unless Google denies the permission.
+// asked for, and fails with a *[CanaryError] unless Google denies the permission to.
 // A token that it gets is dropped: it is not stored, logged or returned, and
 // lives for the shortest time there is.
 func (k *Keeper) TryCanary(ctx context.Context, c Canary) (*CanaryReport, error) {
@@ -63,11 +64,11 @@ func (k *Keeper) TryCanary(ctx context.Context, c Canary) (*CanaryReport, error)
 	switch {
 	case err == nil:
 		k.Log.LogAttrs(ctx, slog.LevelError, "canary", append(attrs, slog.String("outcome", "granted"))...)
-		k.Metrics.canary(k.Now(), k.Function, 0)
+		k.Metrics.canary(k.Now(), k.Function, c, 0)
 		return nil, &CanaryError{ServiceAccount: c.ServiceAccount}
 	case denied(err):
 		k.Log.LogAttrs(ctx, slog.LevelInfo, "canary", append(attrs, slog.String("outcome", "refused"))...)
-		k.Metrics.canary(k.Now(), k.Function, 1)
+		k.Metrics.canary(k.Now(), k.Function, c, 1)
 		return &CanaryReport{k.Function, CanaryResult{c.ServiceAccount, true}}, nil
 	}
 	f := failure(err)
@@ -75,15 +76,21 @@ func (k *Keeper) TryCanary(ctx context.Context, c Canary) (*CanaryReport, error)
 	return nil, &CanaryError{c.ServiceAccount, f, err}
 }
 
-// denied reports whether Google refuses for want of permission: not because there
-// is no such account, or because it does not believe who asks.
+// accessTokenPermission is what it takes to have an account's tokens.
+const accessTokenPermission = "iam.serviceAccounts.getAccessToken"
+
+// denied reports whether Google refuses for want of the permission, which it names.
+// An API that is not enabled, or a perimeter of VPC Service Controls, is
+// PERMISSION_DENIED too and says nothing about who has it.
 func denied(err error) bool {
 	e, ok := errors.AsType[*impersonate.Error](err)
-	return ok && e.HTTPStatus == http.StatusForbidden && e.Code == "PERMISSION_DENIED"
+	return ok && e.HTTPStatus == http.StatusForbidden && e.Code == "PERMISSION_DENIED" && strings.Contains(e.Message, accessTokenPermission)
 }
 
-// canary writes whether it was refused, 1 or 0; nothing when that is not known.
-func (m *Metrics) canary(now time.Time, function string, refused int) {
+// canary writes whether it was refused, 1 or 0; nothing when that is not known. The
+// account is a dimension: whoever may invoke the function may name any, and that
+// another one is refused must not quiet the alarm, which is about its own.
+func (m *Metrics) canary(now time.Time, function string, c Canary, refused int) {
 	if m == nil || m.Out == nil {
 		return
 	}
@@ -92,11 +99,12 @@ func (m *Metrics) canary(now time.Time, function string, refused int) {
 			Timestamp         int64             `json:"Timestamp"` // ms
 			CloudWatchMetrics []metricDirective `json:"CloudWatchMetrics"`
 		} `json:"_aws"`
-		Function      string `json:"function"`
-		CanaryRefused int    `json:"CanaryRefused"`
-	}{Function: function, CanaryRefused: refused}
+		Function       string `json:"function"`
+		ServiceAccount string `json:"service_account"`
+		CanaryRefused  int    `json:"CanaryRefused"`
+	}{Function: function, ServiceAccount: c.ServiceAccount, CanaryRefused: refused}
 	line.AWS.Timestamp = now.UnixMilli()
-	line.AWS.CloudWatchMetrics = []metricDirective{{Namespace: namespace, Dimensions: [][]string{{"function"}}, Metrics: []metric{{"CanaryRefused", "Count"}}}}
+	line.AWS.CloudWatchMetrics = []metricDirective{{Namespace: namespace, Dimensions: [][]string{{"function", "service_account"}}, Metrics: []metric{{"CanaryRefused", "Count"}}}}
 	b, err := json.Marshal(line)
 	if err != nil {
 		return // unreachable: the line holds strings and integers

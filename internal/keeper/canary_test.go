@@ -16,6 +16,15 @@ import (
 
 const nobody = "nobody@p-roject.iam.gserviceaccount.com"
 
+// refusing is IAM's PERMISSION_DENIED for another reason than the canary's.
+func refusing(message string) *fakecloud.Fault {
+	body, err := json.Marshal(map[string]any{"error": map[string]any{"code": 403, "status": "PERMISSION_DENIED", "message": message}})
+	if err != nil {
+		panic(err) // unreachable: strings and an integer
+	}
+	return &fakecloud.Fault{Service: "iamcredentials", Status: 403, Body: string(body)}
+}
+
 func TestACanaryIsRefusedOrTheInvocationFails(t *testing.T) {
 	t.Parallel()
 	someoneElse := &fakecloud.ServiceAccount{Email: nobody, Callers: []string{"someone@p-roject.iam.gserviceaccount.com"}}
@@ -32,6 +41,9 @@ func TestACanaryIsRefusedOrTheInvocationFails(t *testing.T) {
 		{"an account that does not exist", nil, nil, "not known: impersonate:", "", false},
 		{"an exchange that is refused", someoneElse, &fakecloud.Fault{Service: "google-sts", Status: 403}, "not known: sts:", "", false},
 		{"a proxy that refuses in IAM's place", someoneElse, &fakecloud.Fault{Service: "iamcredentials", Status: 403}, "not known: impersonate:", "", false},
+		{"an API that is not enabled", someoneElse, refusing("IAM Service Account Credentials API has not been used in project 123 before or it is disabled."), "not known: impersonate:", "", false},
+		{"a perimeter around the project", someoneElse, refusing("Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: x"), "not known: impersonate:", "", false},
+		{"another permission that is denied", someoneElse, refusing("Permission 'serviceusage.services.use' denied on resource (or it may not exist)."), "not known: impersonate:", "", false},
 		{"an API that is down", someoneElse, &fakecloud.Fault{Service: "iamcredentials", Status: 503}, "not known: impersonate:", "", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -82,8 +94,9 @@ func TestACanarysMetricHasTheDimensionsOfItsAlarm(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &got); err != nil {
 			t.Fatal(err)
 		}
-		want := []metricDirective{{Namespace: "wifmint", Dimensions: [][]string{{"function"}}, Metrics: []metric{{"CanaryRefused", "Count"}}}}
-		if diff := cmp.Diff(want, got.AWS.CloudWatchMetrics); diff != "" || got.Function != "rotator" || got.AWS.Timestamp == 0 {
+		want := []metricDirective{{Namespace: "wifmint", Dimensions: [][]string{{"function", "service_account"}}, Metrics: []metric{{"CanaryRefused", "Count"}}}}
+		named := strings.Contains(line, `"function":"rotator","service_account":"`+nobody+`",`)
+		if diff := cmp.Diff(want, got.AWS.CloudWatchMetrics); diff != "" || !named || got.AWS.Timestamp == 0 {
 			t.Errorf("%s\n%s", line, diff)
 		}
 		return

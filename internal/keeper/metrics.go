@@ -47,11 +47,11 @@ type metricLine struct {
 }
 
 // target writes one target's line. remaining is nil when the secret could not be
-// read: an alarm on too few seconds is not to go off for that. A paused target has
-// the metric Paused in its place, so that an alarm can tell a pause, which is
-// nobody's failure, from silence, which is; a target that never was has no such
-// metric to pay for. took is the time
-// minting and storing needed; zero when nothing was minted.
+// read: how much is left is not known then, and nothing is invented. An alarm that
+// takes missing data for breaching goes off if that lasts. A paused target has the
+// metric Paused in its place, so that an alarm can tell a pause, which is nobody's
+// failure, from silence, which is; a target that never was has no such metric to pay
+// for. took is the time minting and storing needed; zero when nothing was minted.
 func (m *Metrics) target(now time.Time, function string, r Result, remaining *int64, took time.Duration) {
 	line := metricLine{Function: function, Target: r.Target, SecondsRemaining: remaining}
 	switch r.Outcome {

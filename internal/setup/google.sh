@@ -52,7 +52,7 @@ case $found in
   *)
     # Others may come in by it, whom the condition above would shut out.
     [[ ${1-} == --replace ]] || stop "the provider $provider is there, and differs" "found  $found" "wanted $wanted" \
-      "choose another one, or make it what is wanted: bash $0 --replace"
+      "choose another one, or make it what is wanted: bash $(printf %q "$0") --replace"
     gcloud iam workload-identity-pools providers update-aws "$provider" "${in_pool[@]}" "${trusting[@]}"
     ;;
 esac

@@ -24,7 +24,7 @@ func consistsOf(s, set string) bool {
 // https://cloud.google.com/resource-manager/docs/creating-managing-projects
 func isProjectID(s string) bool {
 	if domain, id, ok := strings.Cut(s, ":"); ok {
-		return consistsOf(domain, lower+digits+".-") && isProjectID(id) && !strings.Contains(id, ":")
+		return consistsOf(domain, lower+digits+".-") && domain[0] != '-' && isProjectID(id) && !strings.Contains(id, ":")
 	}
 	return len(s) >= 6 && len(s) <= 30 && consistsOf(s, lower+digits+"-") && consistsOf(s[:1], lower) && !strings.HasSuffix(s, "-")
 }

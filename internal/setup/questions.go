@@ -123,6 +123,9 @@ func setRole(a *Answers, role *string, text, output string) string {
 	want := "write the stack's output " + output + ", or the name or ARN of the role"
 	account, name := "", text
 	if strings.HasPrefix(text, "arn:") {
+		if partition, _, _ := strings.Cut(strings.TrimPrefix(text, "arn:"), ":"); strings.HasPrefix(partition, "aws-") {
+			return "write a role of the partition aws, arn:aws:…: that Google believes roles of " + jsondoc.Quote(partition) + " is not known, and nothing is made here for them"
+		}
 		var ok bool
 		if account, name, ok = splitRole(text); !ok {
 			return want + ", such as arn:aws:iam::AWS_ACCOUNT:role/NAME"

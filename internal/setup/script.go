@@ -16,10 +16,10 @@ var scriptBody string
 // unless it is called with --replace.
 func (a Answers) Script() string {
 	condition := "attribute.aws_role in ['$minter']"
-	roles := "minter=" + quote(a.assumedRole(a.MinterRole))
+	roles := "minter=" + Quote(a.assumedRole(a.MinterRole))
 	if a.admitsRotator() {
 		condition = "attribute.aws_role in ['$minter', '$rotator']"
-		roles += "\nrotator=" + quote(a.assumedRole(a.RotatorRole))
+		roles += "\nrotator=" + Quote(a.assumedRole(a.RotatorRole))
 	}
 	// roleExpression and the condition have single quotes, and stand between double ones.
 	head := fmt.Sprintf(`#!/usr/bin/env bash
@@ -42,7 +42,7 @@ aws_account=%s
 # keeps the session: google.subject could then have %d bytes here, of %d.
 role="%s"
 condition="%s"
-`, a.AWSAccount, a.ProjectID, quote(a.ProjectID), quote(a.ProjectNumber), quote(a.Pool), quote(a.Provider), quote(a.AWSAccount),
+`, a.AWSAccount, a.ProjectID, Quote(a.ProjectID), Quote(a.ProjectNumber), Quote(a.Pool), Quote(a.Provider), Quote(a.AWSAccount),
 		roles, a.longestSubject(), maxSubject, roleExpression, condition)
 	return head + scriptBody + a.scriptBindings() + `
 cat <<'END'
@@ -62,13 +62,13 @@ func (a Answers) scriptBindings() string {
 		b.WriteString("\n# The rotator impersonates with the minter's token, and with its own when there is none.\n")
 	}
 	for _, email := range a.ServiceAccounts {
-		fmt.Fprintf(&b, "impersonate %s \"$minter\"\nimpersonate %[1]s \"$rotator\"\n", quote(email))
+		fmt.Fprintf(&b, "impersonate %s \"$minter\"\nimpersonate %[1]s \"$rotator\"\n", Quote(email))
 	}
 	if len(a.ProjectRoles) > 0 {
 		b.WriteString("\n# What readers of the federated token's secret may do in the project.\n")
 	}
 	for _, role := range a.ProjectRoles {
-		fmt.Fprintf(&b, "grant %s\n", quote(role))
+		fmt.Fprintf(&b, "grant %s\n", Quote(role))
 	}
 	return b.String()
 }
@@ -93,8 +93,8 @@ func sessionLength(role string) int {
 	return 64
 }
 
-// quote writes a word for a POSIX shell.
-func quote(s string) string {
+// Quote writes a word for a POSIX shell.
+func Quote(s string) string {
 	if consistsOf(s, lower+upper+digits+"@%+=:,./_-") {
 		return s
 	}

@@ -95,6 +95,7 @@ func TestWhatGoogleOrAWSWouldRefuseIsRefused(t *testing.T) {
 		{"a user for the role", "minter-role", "arn:aws:iam::111122223333:user/mint", "the name or ARN of the role"},
 		{"a function for the role", "minter-role", "arn:aws:lambda:eu-west-1:111122223333:function:mint", "the name or ARN of the role"},
 		{"a role of 65 characters", "minter-role", strings.Repeat("r", 65), "the name or ARN of the role"},
+		{"a role of GovCloud", "minter-role", "arn:aws-us-gov:sts::111122223333:assumed-role/mint", "arn:aws:"},
 		{"a role of no account", "minter-role", "arn:aws:iam::1:role/mint", "the name or ARN of the role"},
 		{"roles of two accounts", "rotator-role", "arn:aws:iam::444455556666:role/rotate", "a role of AWS account 111122223333"},
 		{"one role for both functions", "rotator-role", minterARN, "the rotator's own role"},
@@ -265,7 +266,7 @@ func TestTheDocumentIsOneThatTheFunctionsTake(t *testing.T) {
 // Whatever is accepted is safe inside the quotes of the script, of Terraform, of
 // CEL and of JSON, and is no flag.
 func FuzzAnswers(f *testing.F) {
-	for _, seed := range []string{"wifmint", "$(id)", "`id`", "a';id;'", "a@p.iam.gserviceaccount.com", "roles/x", "projects/p/roles/x", minterARN, "arn:aws:iam::111122223333:role/a/b", "--x", "${a}", "%{a}", "\n", "ä"} {
+	for _, seed := range []string{"wifmint", "$(id)", "`id`", "a';id;'", "a@p.iam.gserviceaccount.com", "roles/x", "projects/p/roles/x", minterARN, "arn:aws:iam::111122223333:role/a/b", "--x", "-:a00000", "${a}", "%{a}", "\n", "ä"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

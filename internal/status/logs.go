@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -36,33 +37,55 @@ type Sightings struct {
 	First *Sighting `json:"first,omitempty"`
 	Last  *Sighting `json:"last,omitempty"`
 	Lines int       `json:"lines"`
+	// Skipped are lines longer than any of the functions' is, whatever they are about.
+	Skipped int `json:"skipped,omitempty"`
 }
 
 // ReadLog finds the lines about the token with a fingerprint in the functions' JSON
 // log. Other lines are no error, and neither is what a tool puts before the JSON,
-// such as the time that "aws logs tail" does.
+// such as the time that "aws logs tail" does. A line of more than 1 MiB is skipped.
 func ReadLog(log io.Reader, fingerprint string) (Sightings, error) {
 	var s Sightings
-	lines := bufio.NewScanner(log)
-	lines.Buffer(nil, maxLogLine)
-	for lines.Scan() {
-		seen, minted := parseLine(lines.Bytes(), fingerprint)
-		switch {
-		case seen == nil:
-			continue
-		case minted && s.Minted == nil:
-			s.Minted = seen
-		case s.First == nil:
-			s.First, s.Last = seen, seen
-		default:
-			s.Last = seen
+	lines := bufio.NewReaderSize(log, maxLogLine)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			s.Skipped++
+			err = skipLine(lines)
+		} else {
+			s.add(parseLine(line, fingerprint))
 		}
-		s.Lines++
+		if errors.Is(err, io.EOF) {
+			return s, nil
+		}
+		if err != nil {
+			return s, fmt.Errorf("reading the log: %w", err)
+		}
 	}
-	if err := lines.Err(); err != nil {
-		return s, fmt.Errorf("reading the log: %w", err)
+}
+
+// skipLine reads on to the end of a line.
+func skipLine(lines *bufio.Reader) error {
+	for {
+		if _, err := lines.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {
+			return err
+		}
 	}
-	return s, nil
+}
+
+// add takes what parseLine makes of a line.
+func (s *Sightings) add(seen *Sighting, minted bool) {
+	switch {
+	case seen == nil:
+		return
+	case minted && s.Minted == nil:
+		s.Minted = seen
+	case s.First == nil:
+		s.First, s.Last = seen, seen
+	default:
+		s.Last = seen
+	}
+	s.Lines++
 }
 
 // parseLine returns nil for a line that is not about the token.

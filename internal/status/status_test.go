@@ -3,11 +3,13 @@ package status
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -226,9 +228,29 @@ func FuzzReadLog(f *testing.F) {
 	})
 }
 
-func TestALineOfTheLogThatIsTooLongIsAnError(t *testing.T) {
+func TestALineOfTheLogThatIsTooLongIsSkipped(t *testing.T) {
 	t.Parallel()
-	if _, err := ReadLog(strings.NewReader(strings.Repeat("x", maxLogLine+1)), "0123456789ab"); err == nil {
-		t.Error("no error")
+	const about = `{"token_sha256":"0123456789ab","requestId":"r"}`
+	for name, long := range map[string]string{
+		"one byte too long":         strings.Repeat("x", maxLogLine),
+		"many times too long":       strings.Repeat("x", 3*maxLogLine+7),
+		"too long, about the token": about + strings.Repeat(" ", maxLogLine),
+	} {
+		for _, log := range []string{long + "\n" + about, about + "\n" + long + "\n", about + "\n" + long} {
+			seen, err := ReadLog(strings.NewReader(log), "0123456789ab")
+			if err != nil || seen.Lines != 1 || seen.Skipped != 1 || seen.First == nil || seen.First.RequestID != "r" {
+				t.Errorf("%s: got %+v, %v", name, seen, err)
+			}
+		}
+	}
+	if seen, err := ReadLog(strings.NewReader(about+strings.Repeat(" ", maxLogLine-len(about)-1)+"\n"), "0123456789ab"); err != nil || seen.Skipped != 0 || seen.Lines != 1 {
+		t.Errorf("one that is not: %+v, %v", seen, err)
+	}
+}
+
+func TestALogThatCannotBeReadIsAnError(t *testing.T) {
+	t.Parallel()
+	if _, err := ReadLog(iotest.ErrReader(errors.New("broken")), "0123456789ab"); err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -21,8 +21,8 @@ import (
 // finds its ClientRequestToken taken, reads again, and finds the pause. A version
 // that no writer derived breaks that chain: a rotation's, or one put by hand. So a
 // second tombstone takes the place that a writer would derive who still has the
-// version before, the one that AWSPREVIOUS was on. It also takes that label from the
-// last token: neither AWSCURRENT nor AWSPREVIOUS holds one then.
+// version before, the one that AWSPREVIOUS was on, or none. It also takes that label
+// from the last token: neither AWSCURRENT nor AWSPREVIOUS holds one then.
 //
 // What is left is a writer that read the secret before a rotation, and is still at it
 // when another version has followed the rotation's and then the pause. But after a
@@ -181,7 +181,7 @@ func (s *Store) cover(ctx context.Context, seen []Current, current Current, behi
 	covered := false
 	for _, c := range seen {
 		place := requestToken(c, 0)
-		if c.VersionID == "" || place == current.VersionID {
+		if place == current.VersionID {
 			continue
 		}
 		_, err := s.putCurrent(ctx, current.SecretID, place, value)

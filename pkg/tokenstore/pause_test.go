@@ -271,6 +271,37 @@ func TestAPauseWinsOverAWriterFromBeforeARotation(t *testing.T) {
 	}
 }
 
+// The one may know the secret by its name and the other by its ARN, which a secret
+// that holds nothing does not tell.
+func TestAPauseWinsOverAWriterThatSawTheSecretEmpty(t *testing.T) {
+	t.Parallel()
+	for _, byHand := range []string{"", "put by hand"} { // before the pause, derived from nothing
+		for i, name := range []string{"the name and the name", "the name and the ARN", "the ARN and the name", "the ARN and the ARN"} {
+			t.Run(name+byHand, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld()
+				store := newStore(w.cloud)
+				made, err := store.Client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("s")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids := []string{"s", *made.ARN}
+				early := read(t, store, ids[i/2])
+				if byHand != "" {
+					w.cloud.PutSecret("s", byHand)
+				}
+				if _, err := store.Pause(t.Context(), ids[i%2], w.pause("")); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := store.Write(t.Context(), early, w.minted(1), w.due); err != nil || got.Outcome != Paused {
+					t.Errorf("the writer: %+v, %v", got, err)
+				}
+				w.wantPaused(t, "s")
+			})
+		}
+	}
+}
+
 func TestAResumedSecretIsDueAtOnceAndItsTokenDoesNotComeBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

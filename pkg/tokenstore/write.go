@@ -191,10 +191,28 @@ func conflictOr(op, secretID string, err error, sent ...secret.Text) error {
 func requestToken(current Current, counter int) string {
 	secret := current.ARN
 	if secret == "" {
-		secret = current.SecretID
+		secret = nameOf(current.SecretID)
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "wifmint\x00%s\x00%s\x00%d", secret, current.VersionID, counter))
 	sum[6] = sum[6]&0x0f | 0x80
 	sum[8] = sum[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+// nameOf is the name in a secret's ARN, whole or without its suffix, and any other id
+// as it is. A secret that holds nothing does not tell its ARN, so the name is all that
+// is known to everyone who sees it so. One that ends like a suffix, which AWS advises
+// against, is not told from an ARN's without.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+func nameOf(secretID string) string {
+	parts := strings.SplitN(secretID, ":", 7)
+	if len(parts) != 7 || parts[0] != "arn" {
+		return secretID
+	}
+	name := parts[6]
+	const suffix = len("-AbCdEf")
+	if end := len(name) - suffix; end > 0 && name[end] == '-' {
+		return name[:end]
+	}
+	return name
 }

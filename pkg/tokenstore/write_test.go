@@ -530,6 +530,9 @@ func TestRequestTokensAreAPromiseToOtherReleases(t *testing.T) {
 		{current, 0, "8d4c7401-b821-8311-9d77-85708e46d230"},
 		{current, 1, "23a93132-4289-8340-9372-42a50b41527b"},
 		{Current{SecretID: "s"}, 0, "ba2d1daa-f1e3-80e8-beaf-ed24a9294a60"},
+		// A secret that holds nothing tells no ARN, whichever way it was asked for.
+		{Current{SecretID: current.ARN}, 0, "ba2d1daa-f1e3-80e8-beaf-ed24a9294a60"},
+		{Current{SecretID: strings.TrimSuffix(current.ARN, "-AbCdEf")}, 0, "ba2d1daa-f1e3-80e8-beaf-ed24a9294a60"},
 	} {
 		got := requestToken(tc.current, tc.counter)
 		if got != tc.want {

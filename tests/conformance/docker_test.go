@@ -43,7 +43,9 @@ var images struct {
 	why string // there are none
 }
 
-// needImages makes the images unless there is no Docker to make them.
+// needImages makes the images unless there is no Docker to make them. Whoever runs
+// SAM on them is not parallel: it removes the emulator's image of the repository
+// before it makes one, which may be another SAM's that is about to run it.
 func needImages(t *testing.T) {
 	t.Helper()
 	images.Do(func() { images.why = makeImages(t) })

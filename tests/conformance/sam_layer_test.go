@@ -32,7 +32,6 @@ Resources:
 `
 
 func TestTheLayerAndTheGoExampleReadTokensInSAMsContainers(t *testing.T) {
-	t.Parallel()
 	needImages(t)
 	w := newWorld(t, dockerHost(t))
 	w.run("rotator")

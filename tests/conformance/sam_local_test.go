@@ -25,7 +25,6 @@ var eventsOfMinter = []struct{ file, outcome string }{
 }
 
 func TestTheFunctionsTakeEveryFileOfEventsInSAMsContainers(t *testing.T) {
-	t.Parallel()
 	needImages(t)
 	w := newWorld(t, dockerHost(t))
 	for _, e := range eventsOfMinter {
@@ -46,7 +45,6 @@ func TestTheFunctionsTakeEveryFileOfEventsInSAMsContainers(t *testing.T) {
 }
 
 func TestBoto3InvokesTheFunctionsInSAMsContainersAndTheAWSCLIRotatesThroughThem(t *testing.T) {
-	t.Parallel()
 	needImages(t)
 	w := newWorld(t, dockerHost(t))
 	port := freePort(t, "127.0.0.1")
