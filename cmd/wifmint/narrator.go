@@ -163,7 +163,7 @@ func (p *prose) summary(targets, fresh int, err error) {
 		return
 	}
 	p.printf("\n%s  %d of %s fresh. Next, with an AWS account and a Google project:\n", p.good("done"), fresh, count(targets, "target"))
-	p.printf("      sam build && sam deploy --guided\n")
+	p.printf("      go run ./cmd/wifmint setup aws\n")
 }
 
 // resource shortens a name to what tells it apart on one line.

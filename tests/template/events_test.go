@@ -30,6 +30,7 @@ func TestEverySampleEventIsAcceptedForWhatItIs(t *testing.T) {
 		"minter-scheduler-envelope.json": {Targets: federated},
 		"minter-empty.json":              {},
 		"minter-null.json":               {},
+		"doctor.json":                    {Doctor: true},
 		"rotator-schedule.json":          {ScheduledTime: tick},
 		"rotator-canary.json":            {ScheduledTime: tick, Canary: &keeper.Canary{ServiceAccount: "nobody@my-project.iam.gserviceaccount.com"}},
 		"rotation-create.json":           rotation("createSecret"),
