@@ -1,6 +1,6 @@
 # "make help" lists the targets. Only build-* is called by SAM; the rest is for people.
 
-.PHONY: help test lint ci bench local sam-local conformance sdks template-check clean build-Minter build-Rotator build-MetadataLayer
+.PHONY: help test soak lint ci bench local sam-local conformance sdks template-check fuzz licences sbom clean build-Minter build-Rotator build-MetadataLayer
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -8,6 +8,9 @@ help: ## List the targets
 
 test: ## Run the tests
 	go test ./...
+
+soak: ## Outages, random faults and kills at length: some 10 minutes
+	cd tests/reliability && WIFMINT_SOAK=1 go test -timeout 2h
 
 lint: ## gofmt, go vet and staticcheck, in every module
 	bash .ci/lint
@@ -33,6 +36,16 @@ sdks: ## Install Google's SDKs, which tests/sdks runs
 
 template-check: ## cfn-lint over the templates
 	bash .ci/template
+
+FUZZTIME ?= 30s
+fuzz: ## Run every fuzz target, for FUZZTIME each
+	bash .ci/fuzz $(FUZZTIME)
+
+licences: ## Check the licences of all that is linked
+	bash .ci/licences
+
+sbom: ## Write the software bills of materials of the functions and the layer to build/sbom
+	bash .ci/sbom
 
 clean: ## Remove what builds left behind
 	rm -rf build .aws-sam .venv examples/.aws-sam examples/node/node_modules

@@ -127,3 +127,27 @@ func TestSignaturesThatAreNotBelieved(t *testing.T) {
 		}
 	}
 }
+
+func FuzzSignedAnswer(f *testing.F) {
+	token := jwt(`{"a":1}`)
+	for _, body := range []string{
+		`{"keyId":"k","signedBlob":"YQ==","signedJwt":"` + token + `"}`, `{"keyId":"","signedBlob":"","signedJwt":""}`, `{"keyId":"k","signedBlob":"a","signedJwt":"a.b.c"}`,
+		`{"keyId":"k\u0000","signedBlob":"YQ","signedJwt":"` + token + `\n"}`, `{"keyId":1}`, `{"keyId":`, "null", "<html>",
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		c := client(answering(200, body))
+		blob, err := c.SignBlob(t.Context(), bearer, impersonate.SignBlobRequest{ServiceAccount: reports, Payload: []byte("a")})
+		if (err == nil) != (blob.KeyID != "" && len(blob.Signature) > 0) {
+			t.Errorf("SignBlob believed %+v, %v", blob, err)
+		}
+		signed, err := c.SignJWT(t.Context(), bearer, impersonate.SignJWTRequest{ServiceAccount: reports, Claims: map[string]any{"a": 1}})
+		if (err == nil) != (signed.KeyID != "" && !signed.Token.IsZero()) {
+			t.Errorf("SignJWT believed %+v, %v", signed, err)
+		}
+		if err == nil && (strings.Count(signed.Token.Reveal(), ".") != 2 || strings.ContainsAny(signed.Token.Reveal(), " \r\n\x00")) {
+			t.Errorf("SignJWT believed %q", signed.Token.Reveal())
+		}
+	})
+}

@@ -252,3 +252,23 @@ func TestSessionNames(t *testing.T) {
 		}
 	}
 }
+
+// What passes goes into a host's name, a form and a log.
+func FuzzNames(f *testing.F) {
+	for _, seed := range []string{testRole, "arn:aws-us-gov:iam::123456789012:role/a/b", "eu-west-1", "us-gov-east-1", "wifmint", "x@evil.example/#", "a\n", "\xff", "ü"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		role, region, session := ValidRoleARN(text), ValidRegion(text), ValidSessionName(text)
+		if (role || region || session) && strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			t.Errorf("%q is valid: a role's ARN %v, a region %v, a session's name %v", text, role, region, session)
+		}
+		if role && (region || session) || role && strings.Count(text, ":") != 5 {
+			t.Errorf("%q is a role's ARN", text)
+		}
+		u, err := url.Parse("https://sts." + text + ".amazonaws.com/")
+		if region && (err != nil || u.Host != "sts."+text+".amazonaws.com" || u.Path != "/" || len(text) > 63) {
+			t.Errorf("%q is a region, and makes %v", text, u)
+		}
+	})
+}

@@ -9,7 +9,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/wifmint/wifmint/pkg/secret"
@@ -85,7 +87,10 @@ func (e endpoint) try(r *http.Request, timeout time.Duration) (_ answer, again b
 	ctx, host := r.Context(), r.URL.Host
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	resp, err := e.client.Do(r.WithContext(attempt))
+	var answered atomic.Bool
+	resp, err := e.client.Do(r.WithContext(httptrace.WithClientTrace(attempt, &httptrace.ClientTrace{
+		GotFirstResponseByte: func() { answered.Store(true) },
+	})))
 	var body []byte
 	if err == nil {
 		defer resp.Body.Close()
@@ -102,7 +107,7 @@ func (e endpoint) try(r *http.Request, timeout time.Duration) (_ answer, again b
 		return answer{}, false, &Error{Source: e.source, Reason: fmt.Sprintf("%s did not answer within %v; %s", host, timeout, e.silent), Retryable: true}
 	}
 	again = mayPass(err)
-	return answer{}, again, &Error{Source: e.source, Reason: "calling " + host, Retryable: again, Err: withoutURL(err)}
+	return answer{}, again, &Error{Source: e.source, Reason: "calling " + host, Retryable: again, Err: withoutAnswer(err, answered.Load())}
 }
 
 func (e endpoint) gaveUp(host string, err error) *Error {
@@ -150,6 +155,20 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+var errNoHTTP = errors.New("what answered does not speak HTTP")
+
+// withoutAnswer takes the URL off a client's error, and if something had answered
+// what net/http quotes of a line that it cannot read: it may be a key, or the token
+// that was sent there.
+func withoutAnswer(err error, answered bool) error {
+	err = withoutURL(err) // which would pass for a net.Error
+	var network net.Error
+	if answered && !errors.As(err, &network) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return errNoHTTP
+	}
+	return err
 }
 
 // withoutURL takes the URL off a client's error: its path may name a credential.

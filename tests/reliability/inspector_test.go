@@ -1,0 +1,279 @@
+package reliability_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wifmint/wifmint/internal/keeper"
+	"github.com/wifmint/wifmint/pkg/fakecloud"
+	"github.com/wifmint/wifmint/pkg/tokenstore"
+)
+
+// inspector checks what has to hold whatever happens. Whether a token has expired
+// is told by Google's clock, which is never wrong, not by what is stored with it.
+type inspector struct {
+	*world
+	number int
+
+	mu        sync.Mutex
+	round     *round
+	rotations map[string]bool // versions that Secrets Manager had made
+	moved     map[string]int  // how often a token came to AWSCURRENT
+}
+
+// round is what happens at the same time, and what may go wrong in it.
+type round struct {
+	mu      sync.Mutex
+	began   time.Time
+	faults  []fakecloud.Fault
+	clocks  []time.Duration // how far each function's is ahead
+	noKey   bool
+	expires bool            // the key does
+	forced  bool            // somebody was ordered to write
+	current map[string]bool // versions to which an AWSCURRENT moved
+	done    []done
+}
+
+// done is an invocation that has ended.
+type done struct {
+	call
+	report *keeper.Report
+	err    error
+	ended  time.Time
+}
+
+func newInspector(w *world) *inspector {
+	i := &inspector{world: w, rotations: map[string]bool{}, moved: map[string]int{}}
+	w.onMove(i.inspectMove)
+	return i
+}
+
+func (i *inspector) begin() *round {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.cloud.ResetCalls()
+	i.round = &round{began: time.Now(), current: map[string]bool{}}
+	return i.round
+}
+
+func (i *inspector) rotated(version string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.rotations[version] = true
+}
+
+func (r *round) add(d done) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done = append(r.done, d)
+}
+
+func (i *inspector) errorf(format string, args ...any) {
+	i.t.Helper()
+	i.t.Errorf("round %d: "+format, append([]any{i.number}, args...)...)
+}
+
+func (i *inspector) target(secret string) keeper.Target {
+	at := slices.IndexFunc(i.config.Targets, func(t keeper.Target) bool { return t.Secret == secret })
+	return i.config.Targets[at]
+}
+
+// inspectMove is called at every move of AWSCURRENT.
+func (i *inspector) inspectMove(secret string, from, to fakecloud.SecretVersion) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	target := i.target(secret)
+	want := i.config.Identity(target)
+	token, err := tokenstore.Parse([]byte(to.Value))
+	if err != nil || !token.SameIdentity(want) {
+		i.errorf("AWSCURRENT of %s moved to what is no token of the target's: %v, %v", secret, token, err)
+		return
+	}
+	value := token.Value.Reveal()
+	if issued, good := i.cloud.LookupToken(value); !good {
+		i.errorf("AWSCURRENT of %s moved to a token that Google does not take, expired at %v", secret, issued.Expires)
+	}
+	i.moved[value]++
+	overtaken := i.overtaken(from.ID)
+	i.round.current[to.ID] = true
+	if from.ID == "" {
+		return
+	}
+	old, err := tokenstore.Parse([]byte(from.Value))
+	if err != nil {
+		i.errorf("AWSCURRENT of %s was no token: %v", secret, err)
+		return
+	}
+	current := tokenstore.Current{SecretID: secret, VersionID: from.ID, Token: old}
+	if i.moved[value] > i.minted(value) && i.believed(old) {
+		i.errorf("AWSCURRENT of %s moved to a token, in version %s, that had moved it already", secret, to.ID)
+	}
+	if !overtaken && !i.needed(target, want, current, to.ID) {
+		i.errorf("%s was written without need: %v was left", secret, time.Until(old.Expiry))
+	}
+	if back := old.Expiry.Sub(token.Expiry); back > 0 && i.believed(old) && !(overtaken && back < time.Since(i.round.began)+time.Second) {
+		i.errorf("the expiry of %s went back by %v", secret, back)
+	}
+}
+
+// needed reports whether somebody in the round could find that a secret is to be
+// written: by the rule, by order, or for a rotation.
+func (i *inspector) needed(target keeper.Target, want tokenstore.Token, current tokenstore.Current, version string) bool {
+	if i.rotations[version] || i.round.forced {
+		return true
+	}
+	return slices.ContainsFunc(i.round.clocks, func(ahead time.Duration) bool {
+		return keeper.Due(target, want, current, i.round.began.Add(ahead)) || keeper.Due(target, want, current, time.Now().Add(ahead))
+	})
+}
+
+// believed reports whether every clock of the round allows a token's times: one
+// that claims to be of the future is replaced whatever its expiry.
+func (i *inspector) believed(token tokenstore.Token) bool {
+	return !slices.ContainsFunc(i.round.clocks, func(ahead time.Duration) bool {
+		return !token.Credible(i.round.began.Add(ahead)) || !token.Credible(time.Now().Add(ahead))
+	})
+}
+
+// overtaken reports whether a version is a rotation's that has just ended. What
+// internal/keeper's rotation.go tells then comes true: a scheduled run that had read
+// the secret, and perhaps minted, before the rotation ended stores after it.
+func (i *inspector) overtaken(version string) bool {
+	return i.rotations[version] && i.round.current[version]
+}
+
+// minted is how often Google has given out a token: two ID tokens of the same second
+// are the same.
+func (i *inspector) minted(value string) (n int) {
+	for _, issued := range i.cloud.IssuedTokens() {
+		if issued.Token == value {
+			n++
+		}
+	}
+	return n
+}
+
+// end checks what a round has left behind, and what it has reported.
+func (i *inspector) end(r *round) {
+	for _, c := range i.cloud.Calls() {
+		if c.Err == "LimitExceededException" {
+			i.errorf("the quota of versions of %s is used up", c.Resource)
+		}
+	}
+	for _, d := range r.done {
+		i.inspectReport(r, d)
+	}
+	for _, target := range i.config.Targets {
+		secret, exists := i.cloud.Secret(target.Secret)
+		current, has := secret.Labelled("AWSCURRENT")
+		if exists && !has {
+			i.errorf("%s has no AWSCURRENT", target.Secret)
+		}
+		if _, err := tokenstore.Parse([]byte(current.Value)); has && err != nil {
+			i.errorf("AWSCURRENT of %s is no token: %v", target.Secret, err)
+		}
+	}
+}
+
+// inspectReport compares what an invocation says with what there is, and a failure
+// with what was done to it.
+func (i *inspector) inspectReport(r *round, d done) {
+	if d.err != nil {
+		for _, planted := range []string{"planted-", "ya29.", "eyJ", "Signature="} {
+			if strings.Contains(d.err.Error(), planted) {
+				i.errorf("an error shows %q: %v", planted, d.err)
+			}
+		}
+	}
+	var step *keeper.RotationError
+	switch {
+	case errors.As(d.err, &step):
+		i.inspectFailure(r, d, step.Failure)
+		return
+	case d.step != "" && d.err == nil:
+		return
+	case d.report == nil:
+		i.errorf("%s answered %s without a report: %v", d.f.name, d.payload, d.err)
+		return
+	}
+	failed := 0
+	for _, result := range d.report.Results {
+		switch result.Outcome {
+		case keeper.Failed:
+			failed++
+			i.inspectFailure(r, d, result.Error)
+		case keeper.Deferred:
+			if r.clean() {
+				i.errorf("%s deferred %s though nothing was wrong", d.f.name, result.Target)
+			}
+		default:
+			i.inspectSuccess(r, d, result)
+		}
+	}
+	if (failed > 0) != (d.err != nil) {
+		i.errorf("%s answered %v with %d failed targets", d.f.name, d.err, failed)
+	}
+}
+
+// inspectSuccess: who says that a target is fresh leaves a token that is good, and,
+// if no clock was wrong, not due.
+func (i *inspector) inspectSuccess(r *round, d done, result keeper.Result) {
+	secret, _ := i.cloud.Secret(result.Secret)
+	current, has := secret.Labelled("AWSCURRENT")
+	token, err := tokenstore.Parse([]byte(current.Value))
+	if !has || err != nil {
+		i.errorf("%s says %s of %s, which holds no token: %v", d.f.name, result.Outcome, result.Target, err)
+		return
+	}
+	if result.Outcome == keeper.Minted && !slices.ContainsFunc(secret.Versions, func(v fakecloud.SecretVersion) bool { return v.ID == result.VersionID }) {
+		i.errorf("%s minted version %s of %s, which is not there", d.f.name, result.VersionID, result.Target)
+	}
+	if issued, _ := i.cloud.LookupToken(token.Value.Reveal()); !issued.Expires.After(d.ended) {
+		i.errorf("%s says %s of %s, whose token expired at %v", d.f.name, result.Outcome, result.Target, issued.Expires)
+	}
+	target := i.target(result.Secret)
+	held := tokenstore.Current{SecretID: result.Secret, VersionID: current.ID, Token: token}
+	due := func(at time.Time) bool { return keeper.Due(target, i.config.Identity(target), held, at) }
+	if r.rightClocks() && due(r.began) && due(d.ended) {
+		i.errorf("%s says %s of %s, which is due since long: %v left", d.f.name, result.Outcome, result.Target, token.Expiry.Sub(d.ended))
+	}
+}
+
+// legs are where the faults of a service show.
+var legs = map[string]string{
+	"secretsmanager": "store", "google-sts": "sts", "aws-sts": "sts", "iamcredentials": "impersonate", "tokeninfo": "impersonate",
+}
+
+// inspectFailure: a failure names the leg of a fault that was there.
+func (i *inspector) inspectFailure(r *round, d done, f *keeper.Failure) {
+	if f == nil || f.Message == "" {
+		i.errorf("%s failed without saying why: %v", d.f.name, f)
+		return
+	}
+	slow := false
+	for _, fault := range r.faults {
+		if legs[fault.Service] == f.Leg {
+			return
+		}
+		slow = slow || fault.Hang || fault.Latency > 0
+	}
+	switch {
+	case r.noKey && f.Leg == "aws-credentials":
+	case r.expires && (f.Leg == "store" || f.Leg == "sts"):
+	case slow && f.Leg == "store" && f.Code == "timeout": // what another leg took was missing here
+	case d.step != "" && f.Leg == "store" && slices.Contains([]string{"unusable_version", "unknown_version", "not_pending", "no_value"}, f.Code): // out of turn
+	case d.step != "" && f.Leg == "impersonate" && f.Code == "invalid_token" && !r.rightClocks(): // it does not know that the token has expired
+	default:
+		i.errorf("%s failed with %+v, which is none of %+v", d.f.name, f, r.faults)
+	}
+}
+
+// clean reports whether nothing was done to a round.
+func (r *round) clean() bool { return len(r.faults) == 0 && !r.noKey && !r.expires }
+
+func (r *round) rightClocks() bool {
+	return !slices.ContainsFunc(r.clocks, func(ahead time.Duration) bool { return ahead != 0 })
+}
