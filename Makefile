@@ -9,8 +9,9 @@ help: ## List the targets
 test: ## Run the tests
 	go test ./...
 
-soak: ## Outages, random faults and kills at length: some 10 minutes
+soak: ## Outages, random faults, kills and fuzzing at length: some 40 minutes
 	cd tests/reliability && WIFMINT_SOAK=1 go test -timeout 2h
+	bash .ci/fuzz 50s
 
 lint: ## gofmt, go vet and staticcheck, in every module
 	bash .ci/lint

@@ -47,6 +47,7 @@ func newNetwork(t *testing.T, cloud *fakecloud.Cloud) *network {
 	n := &network{cloud: cloud}
 	n.transport = http.DefaultTransport.(*http.Transport).Clone()
 	n.transport.Proxy = nil
+	n.transport.MaxResponseHeaderBytes = 1 << 20 // net/http's own limit is 10 MiB, which take time to parse
 	n.transport.DialContext = n.dial
 	n.transport.DialTLSContext = n.dial // which leaves TLS out: whoever is hostile here has a certificate
 	n.transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}

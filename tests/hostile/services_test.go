@@ -298,8 +298,8 @@ func (w *world) inspect(before, service string) {
 	if strays := w.network.strayed(); strays != "" {
 		w.t.Errorf("something was sent to %s", strays)
 	}
-	// Headers may have 10 MiB, net/http says, and a body 1 MiB.
-	if read := w.network.received.Load() / int64(max(1, len(requests))); read > 12<<20 {
+	// Headers may have 1 MiB, and so may a body.
+	if read := w.network.received.Load() / int64(max(1, len(requests))); read > 3<<20 {
 		w.t.Errorf("%d bytes were read for each request", read)
 	}
 	if after := w.versions(); !strings.HasPrefix(service, "tokeninfo") && after != before {
