@@ -25,8 +25,10 @@
 //     *[Error].
 //
 // The functions replace a token long before: when two thirds of its life are left, unless
-// told otherwise. So a program makes one read for each token it uses, and feels an outage
-// of Secrets Manager, Google or the functions only if that outlasts the token.
+// told otherwise. So a program makes one read for each token it uses. It feels no outage
+// of Google or the functions that is shorter than what the stored token then has left, and
+// none of Secrets Manager of up to 195 s: that is how long it looks for a better token
+// while it has a good one.
 //
 // # What is promised
 //
