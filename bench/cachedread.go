@@ -130,6 +130,9 @@ func cachedReadRows(source, reuse, provider, minting *reader) []row {
 				this: pair[0].name + " " + this.in(nanoseconds),
 				that: pair[1].name + " " + that.in(nanoseconds),
 			}
+			if pair[0] == source {
+				r.peer = pair[1].name
+			}
 			if pair == [2]*reader{source, reuse} && crowd.perProcessor > 0 {
 				r.budget = cachedReadBudget
 			}

@@ -60,7 +60,7 @@ func (c calls) total() (n float64) {
 func (c calls) String() string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(c)) {
-		parts = append(parts, fmt.Sprintf("%d %s", c[name], name))
+		parts = append(parts, thousands(c[name])+" "+name)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -114,7 +114,7 @@ func callsTo(cloud *fakecloud.Cloud) calls {
 func federatedTargets(n int) []object {
 	list := make([]object, n)
 	for i := range list {
-		name := fmt.Sprintf("target-%02d", i)
+		name := fmt.Sprintf("target-%05d", i)
 		list[i] = object{"name": name, "secret": "wifmint/" + name, "scopes": []string{scope}}
 	}
 	return list

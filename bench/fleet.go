@@ -10,67 +10,91 @@ import (
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
-// fleet is many service accounts, each with an access token to keep in a
-// secret of its own.
+// fleet is many targets of one function, each with a token to keep in a secret of
+// its own.
 type fleet struct {
-	// accounts is a multiple of batchSize: one that is left over would be read
-	// with another call.
-	accounts int
+	targets int
 	// due tokens are to be replaced, all of them; otherwise none is.
 	due bool
 	// latency is what every call to Google and to Secrets Manager takes.
 	latency time.Duration
+	// federated targets are the minter's; otherwise each is a service account, and
+	// the rotator's.
+	federated bool
 }
 
-// What bounds the rotator.
+// keeper is the function whose targets they are.
+func (f fleet) keeper() executable {
+	if f.federated {
+		return minter
+	}
+	return rotator
+}
+
+// What bounds both functions.
 const (
 	batchSize       = 20 // secrets that one BatchGetSecretValue reads
 	readers         = 4  // batches that it reads at once
-	workers         = 16 // accounts that it works on at once
+	workers         = 16 // targets that it works on at once
 	writesPerSecond = 50 // Secrets Manager's quota
 )
 
-func (f fleet) String() string {
-	state := "fresh"
+func (f fleet) String() string { return thousands(f.targets) + " " + f.kind() }
+
+// kind is what the targets are.
+func (f fleet) kind() string {
+	kind := f.state() + " service account"
+	if f.federated {
+		kind = f.state() + " federated token"
+	}
+	if f.targets != 1 {
+		kind += "s"
+	}
+	return kind
+}
+
+func (f fleet) state() string {
 	if f.due {
-		state = "due"
+		return "due"
 	}
-	number := fmt.Sprint(f.accounts)
-	if thousands := f.accounts / 1000; thousands > 0 {
-		number = fmt.Sprintf("%d,%03d", thousands, f.accounts%1000)
-	}
-	return number + " " + state + " service accounts"
+	return "fresh"
 }
 
 // needed are the calls without which a run cannot do.
 func (f fleet) needed() calls {
-	reads := f.accounts / batchSize
+	needed := calls{"BatchGetSecretValue": rounds(f.targets, batchSize)}
 	if !f.due {
-		return calls{"BatchGetSecretValue": reads}
+		return needed
 	}
-	return calls{"BatchGetSecretValue": reads, "exchange": 1, "generateAccessToken": f.accounts, "PutSecretValue": f.accounts}
+	needed["PutSecretValue"], needed["exchange"] = f.targets, f.targets
+	if !f.federated {
+		needed["exchange"], needed["generateAccessToken"] = 1, f.targets
+	}
+	return needed
 }
 
 // bound is the time of a run whose own work takes none: what latency, the quota
-// of writes and the rotator's concurrency leave it. That is the batches, the
-// exchange, and whichever takes longer of
+// of writes and the function's concurrency leave it. That is the batches, the
+// exchange that service accounts share, and whichever takes longer of
 //
-//   - the quota: the first impersonation, the writes one after the other at an
-//     even pace, and what the last of them takes
-//   - the workers: an impersonation and a write for each account
+//   - the quota: the first minting (an impersonation, or a federated token's
+//     exchange), the writes one after the other at an even pace, and what the last
+//     of them takes
+//   - the workers: a minting and a write for each target
 func (f fleet) bound() time.Duration {
-	reading := f.latency * times(f.accounts/batchSize, readers)
+	bound := f.latency * time.Duration(rounds(rounds(f.targets, batchSize), readers))
 	if !f.due {
-		return reading
+		return bound
 	}
-	exchanging := f.latency
-	quota := f.latency + time.Second/writesPerSecond*time.Duration(f.accounts-1) + f.latency
-	refreshing := max(quota, 2*f.latency*times(f.accounts, workers))
-	return reading + exchanging + refreshing
+	if !f.federated {
+		bound += f.latency
+	}
+	quota := f.latency + time.Second/writesPerSecond*time.Duration(f.targets-1) + f.latency
+	return bound + max(quota, 2*f.latency*time.Duration(rounds(f.targets, workers)))
 }
 
-// times is how often so many at once have to begin until n are done.
-func times(n, atOnce int) time.Duration { return time.Duration((n + atOnce - 1) / atOnce) }
+// rounds is how often so many at once have to begin until n are done.
+func rounds(n, atOnce int) int { return (n + atOnce - 1) / atOnce }
 
 func email(account int) string {
 	return fmt.Sprintf("reports-%05d@analytics-production.iam.gserviceaccount.com", account)
@@ -78,16 +102,19 @@ func email(account int) string {
 
 func secretOf(account int) string { return "wifmint/" + email(account) }
 
-// targets are the rotator's.
-func (f fleet) targets() []object {
-	list := make([]object, f.accounts)
+// document is the targets as a config document has them.
+func (f fleet) document() []object {
+	if f.federated {
+		return federatedTargets(f.targets)
+	}
+	list := make([]object, f.targets)
 	for i := range list {
 		list[i] = object{"name": fmt.Sprintf("reports-%05d", i), "secret": secretOf(i), "service_account": email(i), "scopes": []string{scope}}
 	}
 	return list
 }
 
-// cloud makes a cloud in which the accounts' secrets hold tokens already, so
+// cloud makes a cloud in which the targets' secrets hold tokens already, so
 // that a run has none to create, and which takes as many writes as AWS.
 func (f fleet) cloud() (*fakecloud.Cloud, error) {
 	cloud := newCloud()
@@ -95,13 +122,18 @@ func (f fleet) cloud() (*fakecloud.Cloud, error) {
 	if f.due {
 		minted = minted.Add(-50 * time.Minute) // of an hour
 	}
-	for i := range f.accounts {
-		cloud.AddServiceAccount(fakecloud.ServiceAccount{Email: email(i)})
-		text, err := storedToken(email(i), minted).Encode()
+	for i, target := range f.document() {
+		token := storedToken(email(i), minted)
+		if f.federated {
+			token.Kind, token.Principal = tokenstore.Federated, audience
+		} else {
+			cloud.AddServiceAccount(fakecloud.ServiceAccount{Email: email(i)})
+		}
+		text, err := token.Encode()
 		if err != nil {
 			return nil, err
 		}
-		cloud.PutSecret(secretOf(i), string(text))
+		cloud.PutSecret(target["secret"].(string), string(text))
 	}
 	cloud.LimitWrites(writesPerSecond)
 	for _, service := range []string{"google-sts", "iamcredentials", "secretsmanager"} {

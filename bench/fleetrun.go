@@ -18,9 +18,10 @@ type program func(context.Context, fleet, fakecloud.Endpoints) (*lambdaapi.Envir
 // fleetTimeout is the longest that Lambda lets a function work.
 const fleetTimeout = 15 * time.Minute
 
-func theRotator(bootstrap string) program {
+// asDeployed is the fleet's own function.
+func asDeployed(built paths) program {
 	return func(ctx context.Context, f fleet, cloud fakecloud.Endpoints) (*lambdaapi.Environment, []byte, error) {
-		e, err := startWith(ctx, bootstrap, fleetTimeout, cloud, f.targets())
+		e, err := startWith(ctx, built[f.keeper()], fleetTimeout, cloud, f.document())
 		return e, []byte(`{}`), err
 	}
 }
@@ -28,7 +29,7 @@ func theRotator(bootstrap string) program {
 // asWrittenToday is lambdas/impersonating, which works on so many accounts at once.
 func asWrittenToday(bootstrap string, concurrency int) program {
 	return func(ctx context.Context, f fleet, cloud fakecloud.Endpoints) (*lambdaapi.Environment, []byte, error) {
-		accounts := make([]string, f.accounts)
+		accounts := make([]string, f.targets)
 		for i := range accounts {
 			accounts[i] = email(i)
 		}
@@ -49,7 +50,7 @@ type fleetRuns struct {
 	peak            sample // bytes of memory; empty where it cannot be told
 	response        sample // bytes
 	made            calls  // of the latest run that made other calls than were needed, or else of the first
-	lost            int    // accounts without a new token after a run that was to give them one
+	lost            int    // targets without a new token after a run that was to give them one
 }
 
 // run adds a run.

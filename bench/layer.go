@@ -59,7 +59,7 @@ const layerBudget = 1.3
 func layerRows(alone, idle, layer sample) []row {
 	pair := [2]executable{metadataLayer, nothing}
 	added := compare("what an extension adds to a start", milliseconds, pair, layer.minus(alone), idle.minus(alone))
-	added.budget = layerBudget
+	added.budget, added.peer = layerBudget, nothing.String()
 	return []row{
 		added,
 		compare("spawn of extension and function to every /next", milliseconds, pair, layer, idle),

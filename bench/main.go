@@ -1,10 +1,10 @@
 // Bench measures wifmint side by side with what it is compared to and prints
-// one table, every figure of which is a ratio within one run.
+// tables, every figure of which is a ratio within one run.
 //
 //	go -C bench run .                     # from the root of the repository
 //	go -C bench run . -only starts,layer  # some of it
-//	go -C bench run . -fleet              # runs over 10,000 service accounts as well
-//	go -C bench run . -write              # puts the table into README.md
+//	go -C bench run . -fleet              # runs over 10,000 targets as well
+//	go -C bench run . -write              # all of it, into docs/performance.md and its plots
 //	go -C bench run . -check              # fails if a budget is exceeded
 //
 // It builds the programs it measures with the flags of the Makefile and needs
@@ -23,39 +23,23 @@ import (
 	"time"
 )
 
-const readme = "README.md"
-
 func main() {
-	var e effort
-	flag.IntVar(&e.rounds, "rounds", 200, "cold starts of each function, with and without extensions")
-	flag.IntVar(&e.repetitions, "repetitions", 7, "repetitions of each benchmark, about a second each, and of each load on a server, 5 seconds each")
-	flag.BoolVar(&e.largestFleet, "fleet", false, "also have the rotator work through 10,000 service accounts, which takes four minutes")
-	only := flag.String("only", "", "what to measure, by commas: "+strings.Join(names(measurements[:]), ", ")+" (default all)")
-	write := flag.Bool("write", false, "write the table into "+readme)
-	check := flag.Bool("check", false, "exit 1 if a budget is exceeded")
-	flag.Parse()
+	var o options
+	_ = o.flags().Parse(os.Args[1:]) // which exits instead of failing
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, e, *only, *write, *check); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, e effort, only string, write, check bool) error {
-	if write && only != "" {
-		return errors.New("-write needs all measurements: leave -only out")
-	}
-	chosen, err := choose(only)
-	if err != nil {
-		return err
-	}
-	rows, err := measure(ctx, chosen, e)
-	if err != nil {
-		return err
-	}
-	return report(rows, e, write, check)
+// options are the command line's.
+type options struct {
+	effort
+	only         string
+	write, check bool
 }
 
 // effort is how much is measured.
@@ -64,22 +48,68 @@ type effort struct {
 	largestFleet        bool
 }
 
-// measurement is a group of rows.
-type measurement struct {
-	name string
-	rows func(context.Context, paths, effort) ([]row, error)
+func (o *options) flags() *flag.FlagSet {
+	set := flag.NewFlagSet("bench", flag.ExitOnError)
+	set.IntVar(&o.rounds, "rounds", 200, "cold starts of each function, with and without extensions")
+	set.IntVar(&o.repetitions, "repetitions", 7, "repetitions of each benchmark, about a second each, and of each load on a server, 5 seconds each")
+	set.BoolVar(&o.largestFleet, "fleet", false, "also have the rotator work through 10,000 service accounts, which takes four minutes")
+	set.StringVar(&o.only, "only", "", "what to measure, by commas: "+strings.Join(names(measurements[:]), ", ")+" (default all)")
+	set.BoolVar(&o.write, "write", false, "measure everything, as with -fleet, and write it into "+document+" and the plots beside it")
+	set.BoolVar(&o.check, "check", false, "exit 1 if a budget is exceeded")
+	return set
 }
 
-// measurements are in the order of their rows.
+func run(ctx context.Context, o options) error {
+	if o.write {
+		if o.only != "" {
+			return errors.New("-write needs all measurements: leave -only out")
+		}
+		if _, _, err := readAround(document); err != nil { // not in ten minutes
+			return err
+		}
+		o.largestFleet = true
+	}
+	chosen, err := choose(o.only)
+	if err != nil {
+		return err
+	}
+	sections, err := measure(ctx, chosen, o.effort)
+	if err != nil {
+		return err
+	}
+	fmt.Print(render(sections))
+	if o.write {
+		if err := write(document, sections, setting(time.Now())); err != nil {
+			return err
+		}
+	}
+	if n := len(exceeded(rowsOf(sections))); o.check && n > 0 {
+		return fmt.Errorf("%d budgets are exceeded", n)
+	}
+	return nil
+}
+
+// measurement is a section of the figures.
+type measurement struct {
+	name, title string
+	rows        func(context.Context, paths, effort) ([]row, error)
+}
+
+// measurements are in the order of their sections. A new one needs a line here, and
+// how it is measured belongs into the document.
 var measurements = [...]measurement{
-	{"starts", measureStarts},
-	{"mints", measureMints},
-	{"calls", countCalls},
-	{"fleets", measureFleets},
-	{"reads", measureCachedReads},
-	{"metadata", measureMetadata},
-	{"layer", measureLayer},
-	{"sizes", measureSizes},
+	{"starts", "Cold start", measureStarts},
+	{"mints", "Minting", measureMints},
+	{"calls", "Calls", countCalls},
+	{"fleet", "200 service accounts", measureFleet},
+	{"growth", "Growth", measureGrowth},
+	{"reads", "Cached reads", measureCachedReads},
+	{"metadata", "Metadata server", measureMetadata},
+	{"layer", "Metadata layer", measureLayer},
+	{"sizes", "Size", measureSizes},
+	{"wire", "On the wire", measureWire},
+	{"handshakes", "Handshakes", measureHandshakes},
+	{"cost", "Dollars a month", measureCost},
 }
 
 func names(list []measurement) (names []string) {
@@ -104,9 +134,9 @@ func choose(only string) ([]measurement, error) {
 	return slices.DeleteFunc(slices.Clone(measurements[:]), func(m measurement) bool { return !slices.Contains(wanted, m.name) }), nil
 }
 
-// measure runs the measurements one after the other: two at a time would measure
+// measure does the measurements one after the other: two at a time would measure
 // each other.
-func measure(ctx context.Context, chosen []measurement, e effort) ([]row, error) {
+func measure(ctx context.Context, chosen []measurement, e effort) ([]section, error) {
 	if _, err := os.Stat("lambdas"); err != nil {
 		return nil, errors.New("not in the folder bench: run go -C bench run . from the root of the repository")
 	}
@@ -121,29 +151,15 @@ func measure(ctx context.Context, chosen []measurement, e effort) ([]row, error)
 	if err != nil {
 		return nil, err
 	}
-	var rows []row
+	var sections []section
 	for _, m := range chosen {
-		group, err := m.rows(ctx, built, e)
+		rows, err := m.rows(ctx, built, e)
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, group...)
+		sections = append(sections, section{m.title, rows})
 	}
-	return rows, nil
-}
-
-func report(rows []row, e effort, write, check bool) error {
-	table := render(rows)
-	fmt.Print(table)
-	if write {
-		if err := writeTable(readme, table, setting(time.Now(), e)); err != nil {
-			return err
-		}
-	}
-	if n := exceeded(rows); check && n > 0 {
-		return fmt.Errorf("%d budgets are exceeded", n)
-	}
-	return nil
+	return sections, nil
 }
 
 func progress(format string, args ...any) {

@@ -28,7 +28,7 @@ func TestPartOfTheMeasurementsIsNotWrittenDown(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // so that nothing is measured in any case
-	if err := run(ctx, effort{}, "sizes", true, false); err == nil || errors.Is(err, context.Canceled) {
+	if err := run(ctx, options{only: "sizes", write: true}); err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -28,14 +28,18 @@ func measureMints(ctx context.Context, _ paths, e effort) ([]row, error) {
 		return nil, fmt.Errorf("preparing wifmint: %w", err)
 	}
 	all := []*mints{{library: ours}, {library: googleOAuth2(ctx, client)}, {library: googleCloudAuth(ctx, client)}}
+	var signing signings
 	for range e.repetitions {
 		for _, m := range all {
 			if err := m.measure(ctx); err != nil {
 				return nil, fmt.Errorf("minting with %s: %w", m.name, err)
 			}
 		}
+		if err := signing.measure(ctx); err != nil {
+			return nil, fmt.Errorf("signing: %w", err)
+		}
 	}
-	return mintRows(all[0], all[1:]), nil
+	return append(mintRows(all[0], all[1:]), signing.rows(all[0], all[1:])...), nil
 }
 
 // measure adds one repetition.
@@ -138,12 +142,16 @@ func mintRows(ours *mints, others []*mints) []row {
 	} {
 		for _, theirs := range others {
 			this, that := m.of(ours), m.of(theirs)
+			peer := theirs.name
+			if m.budget == 0 {
+				peer = "" // what the minter does not do for each token is not drawn
+			}
 			rows = append(rows, row{
-				what: m.what + ", time", budget: m.budget, ratio: this.seconds.ratio(that.seconds),
+				what: m.what + ", time", peer: peer, budget: m.budget, ratio: this.seconds.ratio(that.seconds),
 				this: ours.name + " " + this.seconds.in(microseconds),
 				that: theirs.name + " " + that.seconds.in(microseconds),
 			}, row{
-				what: m.what + ", allocations", budget: m.budget, ratio: this.allocations.ratio(that.allocations),
+				what: m.what + ", allocations", peer: peer, budget: m.budget, ratio: this.allocations.ratio(that.allocations),
 				this: ours.name + " " + this.allocations.in(pieces),
 				that: theirs.name + " " + that.allocations.in(pieces),
 			})

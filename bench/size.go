@@ -13,7 +13,7 @@ import (
 // else, which is what Lambda downloads.
 type size struct{ binary, zipped float64 }
 
-func measureSizes(_ context.Context, built paths, _ effort) ([]row, error) {
+func measureSizes(ctx context.Context, built paths, _ effort) ([]row, error) {
 	var sizes [len(executables)]size
 	for _, f := range compared {
 		var err error
@@ -23,18 +23,24 @@ func measureSizes(_ context.Context, built paths, _ effort) ([]row, error) {
 	}
 	var rows []row
 	for _, m := range []struct {
-		what string
-		of   func(size) float64
+		what  string
+		of    func(size) float64
+		drawn bool
 	}{
-		{"size of the binary", func(s size) float64 { return s.binary }},
-		{"size of the zip", func(s size) float64 { return s.zipped }},
+		{"size of the binary", func(s size) float64 { return s.binary }, false},
+		{"size of the zip", func(s size) float64 { return s.zipped }, true},
 	} {
 		for _, pair := range comparisons {
 			this, that := sample{m.of(sizes[pair[0]])}, sample{m.of(sizes[pair[1]])}
-			rows = append(rows, compare(m.what, mebibytes, pair, this, that))
+			r := compare(m.what, mebibytes, pair, this, that)
+			if m.drawn && pair[1] != hello {
+				r.peer = pair[1].String()
+			}
+			rows = append(rows, r)
 		}
 	}
-	return rows, nil
+	deployed, err := deployedSizes(ctx)
+	return append(rows, deployed...), err
 }
 
 func sizeOf(path string) (size, error) {

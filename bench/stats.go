@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -49,10 +50,16 @@ var (
 	microseconds = unit{" µs", 1e6, 1}
 	nanoseconds  = unit{" ns", 1e9, 1}
 	mebibytes    = unit{" MiB", 1.0 / (1 << 20), 2}
+	kibibytes    = unit{" KiB", 1.0 / (1 << 10), 1}
 	pieces       = unit{"", 1, 0}
 )
 
-func (u unit) of(x float64) string { return fmt.Sprintf("%.*f", u.decimals, x*u.perOne) }
+func (u unit) of(x float64) string {
+	if u.decimals == 0 {
+		return thousands(int(math.Round(x * u.perOne)))
+	}
+	return fmt.Sprintf("%.*f", u.decimals, x*u.perOne)
+}
 
 // in shows the median and, in brackets, the quartiles if they differ.
 func (s sample) in(u unit) string {
@@ -61,4 +68,12 @@ func (s sample) in(u unit) string {
 		return middle + u.name
 	}
 	return fmt.Sprintf("%s%s (%s to %s)", middle, u.name, low, high)
+}
+
+// thousands is a number as people read it.
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }

@@ -14,6 +14,11 @@ type row struct {
 	budget float64
 	// this and that are the two sides, as text.
 	this, that string
+	// peer is what stands on that side, for the plot of ratios, which shows the rows
+	// that have one.
+	peer string
+	// curve is what the ratio was found from, for the plot of growth.
+	curve *curve
 }
 
 func (r row) exceeded() bool { return r.budget != 0 && r.ratio > r.budget }
@@ -25,18 +30,61 @@ func (r row) verdict() string {
 	return "ok"
 }
 
-func exceeded(rows []row) (n int) {
+// exceeded are the rows that are over their budgets.
+func exceeded(rows []row) (over []row) {
 	for _, r := range rows {
 		if r.exceeded() {
-			n++
+			over = append(over, r)
 		}
 	}
-	return n
+	return over
 }
 
-// render gives a Markdown table whose columns also line up as plain text. What
-// has a budget comes first.
-func render(rows []row) string {
+// section is the rows of one measurement.
+type section struct {
+	title string
+	rows  []row
+}
+
+func rowsOf(sections []section) (rows []row) {
+	for _, s := range sections {
+		rows = append(rows, s.rows...)
+	}
+	return rows
+}
+
+// verdict is how many budgets are kept, and which are not.
+func verdict(rows []row) string {
+	budgets := 0
+	for _, r := range rows {
+		if r.budget != 0 {
+			budgets++
+		}
+	}
+	over := exceeded(rows)
+	text := fmt.Sprintf("Of %d budgets %d are kept", budgets, budgets-len(over))
+	for i, r := range over {
+		text += [...]string{". Over theirs are: ", "; "}[min(i, 1)] + r.what
+		if r.peer != "" {
+			text += ", to " + r.peer
+		}
+		text += fmt.Sprintf(" (%.3f, the budget is %.2f)", r.ratio, r.budget)
+	}
+	return text + ".\n"
+}
+
+// render gives Markdown: a heading and a table for each section.
+func render(sections []section) string {
+	var tables []string
+	for _, s := range sections {
+		tables = append(tables, "### "+s.title+"\n\n"+renderTable(s.rows))
+	}
+	return strings.Join(tables, "\n")
+}
+
+// renderTable gives a table whose columns also line up as plain text. What has a
+// budget comes first.
+func renderTable(rows []row) string {
 	lines := [][]string{{"ratio", "budget", "", "of", "this", "to that"}}
 	var others [][]string
 	for _, r := range rows {

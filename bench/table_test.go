@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -22,11 +20,42 @@ func TestTheTableShowsBudgetsFirstAndWhetherTheyAreKept(t *testing.T) {
 		"| 3.000 |        |      | free          | 3 µs | 1 µs    |",
 		"",
 	}, "\n")
-	if got := render(rows); got != want {
+	if got := renderTable(rows); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if n := exceeded(rows); n != 1 {
-		t.Errorf("%d budgets exceeded, want 1", n)
+}
+
+func TestTheVerdictNamesWhatIsOverItsBudget(t *testing.T) {
+	t.Parallel()
+	kept, over := row{what: "kept", ratio: 0.5, budget: 0.5}, row{what: "one", ratio: 0.6, budget: 0.5}
+	other := row{what: "other", peer: "oauth2", ratio: 1.1, budget: 1}
+	for _, test := range []struct {
+		rows []row
+		want string
+	}{
+		{[]row{kept, {what: "free", ratio: 3}}, "Of 1 budgets 1 are kept.\n"},
+		{[]row{kept, over}, "Of 2 budgets 1 are kept. Over theirs are: one (0.600, the budget is 0.50).\n"},
+		{[]row{over, kept, other}, "Of 3 budgets 1 are kept. Over theirs are: one (0.600, the budget is 0.50); other, to oauth2 (1.100, the budget is 1.00).\n"},
+	} {
+		if got := verdict(test.rows); got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
+
+func TestEverySectionHasAHeadingAndATable(t *testing.T) {
+	t.Parallel()
+	got := render([]section{{"Cold start", []row{{what: "start", ratio: 1}}}, {"Size", []row{{what: "zip", ratio: 2}}}})
+	want := "### Cold start\n\n" +
+		"| ratio | budget |  | of    | this | to that |\n" +
+		"| ----- | ------ |  | ----- | ---- | ------- |\n" +
+		"| 1.000 |        |  | start |      |         |\n" +
+		"\n### Size\n\n" +
+		"| ratio | budget |  | of  | this | to that |\n" +
+		"| ----- | ------ |  | --- | ---- | ------- |\n" +
+		"| 2.000 |        |  | zip |      |         |\n"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -46,29 +75,5 @@ func TestASampleShowsItsMedianAndQuartiles(t *testing.T) {
 		if got := test.in(milliseconds); got != test.want {
 			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
 		}
-	}
-}
-
-func TestWritingTheTableReplacesTheLastOne(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "README.md")
-	if err := os.WriteFile(path, []byte("before\n"+begin+end+"after\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, table := range []string{"| old |\n", "| new |\n"} {
-		if err := writeTable(path, table, "setting\n"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if want := "before\n" + begin + "\nsetting\n\n| new |\n\n" + end + "after\n"; err != nil || string(got) != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-
-	if err := os.WriteFile(path, []byte("no marks\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := writeTable(path, "", ""); err == nil {
-		t.Error("a file without the marks: no error")
 	}
 }

@@ -26,19 +26,25 @@ func newCloud() *fakecloud.Cloud {
 // object is a JSON object.
 type object = map[string]any
 
-// startWith starts the minter or the rotator against a cloud, with a config
-// document of these targets in a file beside the bootstrap, as it is deployed.
-func startWith(ctx context.Context, bootstrap string, timeout time.Duration, cloud fakecloud.Endpoints, targets []object) (*lambdaapi.Environment, error) {
-	document, err := json.Marshal(object{
+// configDocument is the functions' config document, with these targets.
+func configDocument(cloud fakecloud.Endpoints, targets []object) object {
+	return object{
 		"credentials": object{
 			"type": "external_account", "audience": audience, "subject_token_type": subjectTokenType, "token_url": cloud.TokenURL,
 			// Nobody is impersonated by it: it tells the rotator where to do that.
 			"service_account_impersonation_url": cloud.IAMCredentials + "/v1/projects/-/serviceAccounts/nobody@p.iam.gserviceaccount.com:generateAccessToken",
 			"credential_source":                 object{"environment_id": "aws1"},
 		},
-		"create_secrets": true,
-		"targets":        targets,
-	})
+		"targets": targets,
+	}
+}
+
+// startWith starts the minter or the rotator against a cloud, with a config
+// document of these targets in a file beside the bootstrap, as it is deployed.
+func startWith(ctx context.Context, bootstrap string, timeout time.Duration, cloud fakecloud.Endpoints, targets []object) (*lambdaapi.Environment, error) {
+	config := configDocument(cloud, targets)
+	config["create_secrets"] = true
+	document, err := json.Marshal(config)
 	if err != nil {
 		return nil, err
 	}

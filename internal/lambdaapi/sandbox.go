@@ -115,8 +115,7 @@ func (s *sandbox) run() (reason string) {
 	env, output := environ(s.function, s.address), s.output()
 	for _, x := range s.extensions {
 		ended := func(status string) *FunctionError { return s.extensionError(x, status) }
-		var err error
-		if x.process, err = s.launch(x.command(env), output, ended); err != nil {
+		if err := s.launch(&x.process, x.command(env), output, ended); err != nil {
 			s.fail(lambdaError("Extension.LaunchError", "", x.name+": "+err.Error()))
 			return failed
 		}
@@ -130,14 +129,10 @@ func (s *sandbox) run() (reason string) {
 		Dir:  s.function.TaskRoot,
 		Env:  env,
 	}
-	runtime, err := s.launch(bootstrap, output, exitError)
-	if err != nil {
+	if err := s.launch(&s.runtime, bootstrap, output, exitError); err != nil {
 		s.fail(err)
 		return failed
 	}
-	s.mu.Lock()
-	s.runtime = runtime
-	s.mu.Unlock()
 	return s.await(nil)
 }
 
@@ -155,17 +150,18 @@ func (s *sandbox) await(done chan struct{}) (reason string) {
 	}
 }
 
-// launch starts a process with whose end the sandbox's begins. ended makes an
-// error of how it ended.
-func (s *sandbox) launch(cmd *exec.Cmd, output func(string), ended func(status string) *FunctionError) (*process, error) {
-	p, err := startProcess(cmd, output, func(status string) { s.fail(ended(status)) })
-	if err != nil {
-		return nil, err
-	}
+// launch starts a process with whose end the sandbox's begins, and puts it into
+// place before any request of it is answered. ended makes an error of how it ended.
+func (s *sandbox) launch(place **process, cmd *exec.Cmd, output func(string), ended func(status string) *FunctionError) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p, err := startProcess(cmd, output, func(status string) { s.fail(ended(status)) })
+	if err != nil {
+		return err
+	}
+	*place = p
 	s.processes = append(s.processes, p)
-	return p, nil
+	return nil
 }
 
 // output is the function's Output for several processes.

@@ -1,12 +1,13 @@
 // Federating is the minter as people write it today: the AWS SDK's default
 // configuration, Google's external account library over it, and a secret to
-// keep the token in.
+// keep the token in, or, where everybody federates for themselves, none.
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"log"
+	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,6 +31,11 @@ func (s supplier) AwsSecurityCredentials(ctx context.Context, _ externalaccount.
 	return &externalaccount.AwsSecurityCredentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, nil
 }
 
+type event struct {
+	// Own says that the token is for the function itself, and kept nowhere.
+	Own bool `json:"own"`
+}
+
 func main() {
 	ctx := context.Background()
 	awsConfig, err := config.LoadDefaultConfig(ctx)
@@ -40,15 +46,16 @@ func main() {
 	tokens, err := externalaccount.NewTokenSource(ctx, externalaccount.Config{
 		Audience:                       "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/pool/providers/aws",
 		SubjectTokenType:               "urn:ietf:params:aws:token-type:aws4_request",
+		TokenURL:                       os.Getenv("TOKEN_URL"), // empty means Google's
 		Scopes:                         []string{"https://www.googleapis.com/auth/cloud-platform"},
 		AwsSecurityCredentialsSupplier: supplier{awsConfig},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	lambda.Start(func(ctx context.Context) error {
+	lambda.Start(func(ctx context.Context, e event) error {
 		token, err := tokens.Token()
-		if err != nil {
+		if err != nil || e.Own {
 			return err
 		}
 		text, err := json.Marshal(token)

@@ -23,8 +23,10 @@ import (
 type event struct {
 	Accounts    []string `json:"accounts"`
 	Concurrency int      `json:"concurrency"`
-	TokenURL    string   `json:"token_url"`
-	IAMURL      string   `json:"iam_url"`
+	// Own says that the tokens are for the function itself, and kept nowhere.
+	Own      bool   `json:"own"`
+	TokenURL string `json:"token_url"`
+	IAMURL   string `json:"iam_url"`
 }
 
 func main() {
@@ -64,7 +66,7 @@ func refresh(ctx context.Context, client *secretsmanager.Client, e event, accoun
 		return err
 	}
 	token, err := tokens.Token()
-	if err != nil {
+	if err != nil || e.Own {
 		return err
 	}
 	text, err := json.Marshal(token)

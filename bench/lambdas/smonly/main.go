@@ -14,11 +14,15 @@ import (
 )
 
 func main() {
-	client := secretsmanager.New(secretsmanager.Options{
+	options := secretsmanager.Options{
 		Region: os.Getenv("AWS_REGION"),
 		Credentials: credentials.NewStaticCredentialsProvider(
 			os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")),
-	})
+	}
+	if url := os.Getenv("AWS_ENDPOINT_URL_SECRETS_MANAGER"); url != "" {
+		options.BaseEndpoint = &url
+	}
+	client := secretsmanager.New(options)
 	lambda.Start(func(ctx context.Context) (string, error) {
 		value, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String("wifmint/federated")})
 		if err != nil {
