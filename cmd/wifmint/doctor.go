@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,7 +83,10 @@ func (c *doctorCommand) local(doc *document, w *world) (doctor.Walk, error) {
 	options := externalaccount.Options{Getenv: w.getenv, AllowAnyEndpoint: unsafe}
 	aws := ownAWS(w.ctx, externalaccount.AWSSources(file, options))
 	options.Supplier = aws
-	store := doctorStore(w, aws, config.CreateSecrets)
+	store, err := doctorStore(w, aws, config.CreateSecrets)
+	if err != nil {
+		return doctor.Walk{}, err
+	}
 	return doctor.Walk{
 		Environment: &keeper.Environment{
 			Config:      config,
@@ -117,18 +119,20 @@ func ownAWS(ctx context.Context, chain supplier.Chain) supplier.Chain {
 
 // doctorStore is the secrets' home. Without a region nothing is read, and the walk
 // tells that there is none.
-func doctorStore(w *world, aws supplier.Chain, create bool) *tokenstore.Store {
+func doctorStore(w *world, aws supplier.Chain, create bool) (*tokenstore.Store, error) {
+	endpoint, err := secretsEndpoint(w)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(w.ctx, regionTimeout)
 	defer cancel()
 	region, _ := supplier.Region(ctx, aws, supplier.SupplierContext{})
 	return &tokenstore.Store{
 		Client: tokenstore.NewClient(tokenstore.Options{
-			Region:       region,
-			Credentials:  supplier.SDK(aws),
-			BaseEndpoint: cmp.Or(w.getenv("AWS_ENDPOINT_URL_SECRETS_MANAGER"), w.getenv("AWS_ENDPOINT_URL")),
+			Region: region, Credentials: supplier.SDK(aws), BaseEndpoint: endpoint,
 		}),
 		Create: create,
-	}
+	}, nil
 }
 
 // sickness tells a person, or a script, what is found, and counts it.
@@ -152,7 +156,7 @@ func (s *sickness) head() {
 	if s.ok+s.failed+s.skipped > 0 {
 		fmt.Fprintln(s.w.stdout)
 	}
-	fmt.Fprintf(s.w.stdout, "%s  asking %s\n", s.paint.bold("wifmint doctor"), s.asked)
+	fmt.Fprintf(s.w.stdout, "%s  asking %s\n", s.paint.bold("wifmint doctor"), printable(s.asked))
 	s.asked = ""
 }
 

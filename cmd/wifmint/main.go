@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -74,7 +75,10 @@ func run(args []string, w *world) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(w.stderr, "wifmint: %v\n", err)
+	// Problems have a line each. A line may have in it what a file is called.
+	for line := range strings.Lines("wifmint: " + err.Error()) {
+		fmt.Fprintln(w.stderr, printable(strings.TrimSuffix(line, "\n")))
+	}
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}

@@ -3,10 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/wifmint/wifmint/internal/metadata"
@@ -25,6 +23,9 @@ type metadataCommand struct {
 }
 
 func (c *metadataCommand) Run(w *world) error {
+	if err := cmp.Or(metadata.CheckAddress(c.Listen), metadata.CheckSecrets(c.Secret)); err != nil {
+		return usageError{err}
+	}
 	reader, err := openStore(w)
 	if err != nil {
 		return err
@@ -32,13 +33,10 @@ func (c *metadataCommand) Run(w *world) error {
 	log := slog.New(slog.NewTextHandler(w.stderr, &slog.HandlerOptions{Level: c.level()}))
 	server, err := metadata.NewServer(metadata.Options{Secrets: c.Secret, Reader: reader, Log: log})
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	// From here on SDKs find the server, so what it needs has been found.
 	listener, err := metadata.Listen(w.ctx, c.Listen)
-	if errors.Is(err, metadata.ErrAddress) {
-		return usageError{err}
-	}
 	if err != nil {
 		return err
 	}
@@ -60,10 +58,13 @@ func (c *metadataCommand) level() slog.Level {
 // read. It fails without a region or credentials; those are asked for again at
 // every read.
 func openStore(w *world) (*tokenstore.Store, error) {
+	endpoint, err := secretsEndpoint(w)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(w.ctx, regionTimeout)
 	defer cancel()
-	aws := supplier.Default(w.getenv)
-	aws = slices.Insert(aws, len(aws)-1, personal(ctx)) // before IMDS, which is slow where there is none
+	aws := ownAWS(ctx, supplier.Default(w.getenv))
 	region, err := supplier.Region(ctx, aws, supplier.SupplierContext{})
 	if err != nil {
 		return nil, fmt.Errorf("finding the region of the secrets: %w; set AWS_REGION", err)
@@ -72,8 +73,15 @@ func openStore(w *world) (*tokenstore.Store, error) {
 		return nil, fmt.Errorf("finding the AWS credentials that read the secrets: %w", err)
 	}
 	return &tokenstore.Store{Client: tokenstore.NewClient(tokenstore.Options{
-		Region:       region,
-		Credentials:  supplier.SDK(aws),
-		BaseEndpoint: cmp.Or(w.getenv("AWS_ENDPOINT_URL_SECRETS_MANAGER"), w.getenv("AWS_ENDPOINT_URL")),
+		Region: region, Credentials: supplier.SDK(aws), BaseEndpoint: endpoint,
 	})}, nil
+}
+
+// secretsEndpoint fails with a usageError.
+func secretsEndpoint(w *world) (string, error) {
+	endpoint, err := tokenstore.EndpointFromEnvironment(w.getenv)
+	if err != nil {
+		return "", usageError{fmt.Errorf("finding Secrets Manager: %w", err)}
+	}
+	return endpoint, nil
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -142,8 +141,7 @@ func identity(f externalaccount.AnyFile, c externalaccount.AnyCredentials, servi
 func (d *document) options(ctx context.Context, now func() time.Time, w *world) externalaccount.Options {
 	options := externalaccount.Options{Now: now, Getenv: w.getenv, AllowAnyEndpoint: keeper.UnsafeEndpoints(w.getenv)}
 	if file, ok := d.origin().(*externalaccount.File); ok && file.AWS != nil {
-		own := externalaccount.AWSSources(file, options)
-		options.Supplier = slices.Insert(own, len(own)-1, personal(ctx)) // before IMDS, which is slow where there is none
+		options.Supplier = ownAWS(ctx, externalaccount.AWSSources(file, options))
 	}
 	return options
 }

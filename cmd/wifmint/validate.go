@@ -21,7 +21,7 @@ func (c *validateCommand) Run(w *world) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w.stdout, "%s: %s, no problems\n", c.File, doc.describe())
+	fmt.Fprintf(w.stdout, "%s: %s, no problems\n", printable(c.File), doc.describe())
 	if doc.config == nil {
 		explain(doc.credentials, w.getenv, w.stdout)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"os"
 	"slices"
@@ -19,19 +18,36 @@ type handler struct {
 	doctor doctor.Walk
 }
 
-func newHandler(env *keeper.Environment, log *slog.Logger, metrics *keeper.Metrics) *handler {
+func newHandler(env *keeper.Environment, log *slog.Logger) *handler {
 	return &handler{
-		keeper.New(keeper.Keeper{
+		keeper: keeper.New(keeper.Keeper{
 			Function: "minter",
 			Config:   env.Config,
 			Owns:     keeper.Target.Federated,
 			Minting:  func() keeper.MintFunc { return exchange(env.Credentials, log) },
 			Store:    env.Store,
 			Log:      log,
-			Metrics:  metrics,
+			Metrics:  &keeper.Metrics{Out: os.Stdout},
 		}),
-		doctor.Walk{Function: "minter", Environment: env, AWS: supplier.Default(os.Getenv), Getenv: os.Getenv},
+		doctor: doctor.Walk{Function: "minter", Environment: env, AWS: supplier.Default(os.Getenv), Getenv: os.Getenv},
 	}
+}
+
+// Invoke implements lambda.Handler.
+func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	event, err := keeper.ParseEvent(payload)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case event.Rotation != nil:
+		return nil, &keeper.EventError{Reason: "a Secrets Manager rotation event is the rotator's, and this is the minter; make the rotator the secret's rotation function"}
+	case event.Canary != nil:
+		return nil, &keeper.EventError{Reason: "a canary is an account that must refuse the rotator, and this is the minter; send it to the rotator"}
+	case event.Doctor:
+		return keeper.Respond(h.doctor.Answer(ctx, event))
+	}
+	return keeper.Respond(h.keeper.Run(ctx, event))
 }
 
 // exchange mints each target's token on its own: they share nothing.
@@ -45,30 +61,4 @@ func exchange(credentials *externalaccount.Credentials, log *slog.Logger) keeper
 		}
 		return keeper.MintedToken{Value: token.AccessToken, Expiry: token.Expiry}, err
 	}
-}
-
-// Invoke implements lambda.Handler.
-func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	event, err := keeper.ParseEvent(payload)
-	if err != nil {
-		return nil, err
-	}
-	if event.Rotation != nil {
-		return nil, &keeper.EventError{Reason: "a Secrets Manager rotation event is the rotator's, and this is the minter; make the rotator the secret's rotation function"}
-	}
-	if event.Canary != nil {
-		return nil, &keeper.EventError{Reason: "a canary is an account that must refuse the rotator, and this is the minter; send it to the rotator"}
-	}
-	if event.Doctor {
-		report, err := h.doctor.Answer(ctx, event)
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(report)
-	}
-	report, err := h.keeper.Run(ctx, event)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(report)
 }

@@ -4,22 +4,12 @@
 package main
 
 import (
-	stdlog "log"
-	"os"
-
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/wifmint/wifmint/internal/keeper"
 )
 
 func main() {
-	log := lambdacontext.NewLogger()
-	stdlog.SetFlags(0) // aws-lambda-go prints a failed invocation's JSON through it
-	env, err := keeper.ReadEnvironment(os.Getenv, log)
-	if err != nil {
-		keeper.InitError(os.Getenv, log, err)
-		os.Exit(1)
-	}
-	lambda.Start(newHandler(env, log, &keeper.Metrics{Out: os.Stdout}))
+	env, log := keeper.StartFunction()
+	lambda.Start(newHandler(env, log))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"os"
 
@@ -17,10 +16,10 @@ type handler struct {
 	doctor doctor.Walk
 }
 
-func newHandler(env *keeper.Environment, log *slog.Logger, metrics *keeper.Metrics) *handler {
+func newHandler(env *keeper.Environment, log *slog.Logger) *handler {
 	impersonation := keeper.Impersonation{Environment: env, Log: log}
 	return &handler{
-		keeper.New(keeper.Keeper{
+		keeper: keeper.New(keeper.Keeper{
 			Function:  "rotator",
 			Config:    env.Config,
 			Owns:      func(t keeper.Target) bool { return !t.Federated() },
@@ -28,9 +27,9 @@ func newHandler(env *keeper.Environment, log *slog.Logger, metrics *keeper.Metri
 			Store:     env.Store,
 			TokenInfo: env.TokenInfo,
 			Log:       log,
-			Metrics:   metrics,
+			Metrics:   &keeper.Metrics{Out: os.Stdout},
 		}),
-		doctor.Walk{Function: "rotator", Environment: env, AWS: supplier.Default(os.Getenv), Getenv: os.Getenv},
+		doctor: doctor.Walk{Function: "rotator", Environment: env, AWS: supplier.Default(os.Getenv), Getenv: os.Getenv},
 	}
 }
 
@@ -40,26 +39,13 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if event.Rotation != nil {
+	switch {
+	case event.Rotation != nil:
 		return []byte("null"), h.keeper.Rotate(ctx, *event.Rotation)
+	case event.Canary != nil:
+		return keeper.Respond(h.keeper.TryCanary(ctx, *event.Canary))
+	case event.Doctor:
+		return keeper.Respond(h.doctor.Answer(ctx, event))
 	}
-	if event.Canary != nil {
-		report, err := h.keeper.TryCanary(ctx, *event.Canary)
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(report)
-	}
-	if event.Doctor {
-		report, err := h.doctor.Answer(ctx, event)
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(report)
-	}
-	report, err := h.keeper.Run(ctx, event)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(report)
+	return keeper.Respond(h.keeper.Run(ctx, event))
 }

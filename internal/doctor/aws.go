@@ -78,7 +78,7 @@ func (p *passage) awsRegion(ctx context.Context) (string, *finding) {
 		var err error
 		region, err = supplier.Region(ctx, p.AWS, supplier.SupplierContext{})
 		if err != nil {
-			return "", foundf("region", "%s", oneLine(err.Error()))
+			return "", foundf("region", "%s", err)
 		}
 		from = "the environment"
 	}
@@ -109,7 +109,7 @@ func (p *passage) awsIdentity(ctx context.Context) (string, *finding) {
 		return "", observe(err)
 	}
 	p.names.addIdentity(identity.ARN, identity.Account)
-	return "AWS says that it is " + oneLine(identity.ARN), nil
+	return "AWS says that it is " + identity.ARN, nil
 }
 
 // verifier are the document's credentials, which sign for AWS STS wherever the SDK's

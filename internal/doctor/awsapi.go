@@ -92,7 +92,7 @@ func refusedBy(service string, a answer) *refusal {
 		Upper   string `json:"Message"`
 	}
 	_ = json.Unmarshal(a.body, &told) // what cannot be read has no code
-	code := cmp.Or(a.header.Get("X-Amzn-Errortype"), told.Type, told.Code)
+	code := cmp.Or(a.errorType, told.Type, told.Code)
 	code, _, _ = strings.Cut(code, ":")
 	if i := strings.LastIndex(code, "#"); i >= 0 {
 		code = code[i+1:]

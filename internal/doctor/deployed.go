@@ -61,9 +61,12 @@ func (c *consultation) findRegion(ctx context.Context) (string, *finding) {
 	if region == "" {
 		var err error
 		if region, err = supplier.Region(ctx, c.AWS, supplier.SupplierContext{}); err != nil {
-			return "", foundf("region", "%s", oneLine(err.Error()))
+			return "", foundf("region", "%s", err)
 		}
 		from = "the environment"
+	}
+	if !supplier.ValidRegion(region) { // which is to be part of a host
+		return "", foundf("region", "%q, from %s, is no region of AWS's", region, from)
 	}
 	c.names["REGION"] = region
 	c.api = awsAPI{c.AWS, region, c.HTTPClient, c.Getenv, c.Now}
@@ -86,6 +89,9 @@ func (c *consultation) ask(ctx context.Context, needs []string) {
 	}
 	for _, check := range c.report.Checks {
 		check.Function = c.report.Function
+		for _, text := range []*string{&check.Function, &check.Check, &check.Target, &check.Cause, &check.Found, &check.Means} {
+			*text = oneLine(*text)
+		}
 		c.tell(check)
 	}
 }
@@ -135,7 +141,7 @@ func (c *consultation) invoke(ctx context.Context) *finding {
 		_ = json.Unmarshal(got.body, &failed) // what cannot be read has no type
 		return &finding{code: failed.ErrorType, found: told("the function failed", failed.ErrorType, failed.ErrorMessage)}
 	}
-	if err := json.Unmarshal(got.body, &c.report); err != nil || len(c.report.Checks) == 0 {
+	if err := json.Unmarshal(got.body, &c.report); err != nil || !c.report.isOne() {
 		return foundf("EventError", "the function's answer is no report of its checks")
 	}
 	return nil

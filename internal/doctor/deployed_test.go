@@ -212,6 +212,18 @@ func TestErrorsBeforeARunThatWentWellAreNoFailure(t *testing.T) {
 	}
 }
 
+// Even if the times are nonsense, they are in order.
+func TestLinesAreInTheOrderOfTheirTimes(t *testing.T) {
+	t.Parallel()
+	l := newLambdas()
+	l.set("logs", 200, "", `{"events":[{"timestamp":9223372036854775807,"message":"{\"level\":\"INFO\",\"message\":\"invocation\"}"},{"timestamp":-9,"message":"an error"}]}`)
+	for _, c := range l.examine(t, "wifmint-minter") {
+		if c.Status != OK {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // More pages than are read are no proof that there is nothing on them.
 func TestWhatIsNotReadToItsEndIsNotKnown(t *testing.T) {
 	t.Parallel()
@@ -232,6 +244,19 @@ func TestTheScheduleOfAFunctionThatIsAskedByItsAliasIsFound(t *testing.T) {
 	for _, c := range l.examine(t, "wifmint-minter:live") {
 		if c.Status != OK {
 			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// An ARN may come from anywhere, and its region becomes part of a host, which gets a
+// signed request.
+func TestNothingIsSentToAHostThatAnARNNames(t *testing.T) {
+	t.Parallel()
+	for _, region := range []string{"evil.example/", "evil.example#", "x@evil.example", "evil.example", "eu-west-1.evil.example/?", " ", "eu-west-1\n", strings.Repeat("x", 5000)} {
+		l := newLambdas()
+		checks := l.examine(t, "arn:aws:lambda:"+region+":123456789012:function:wifmint-minter")
+		if c := checks[1]; len(l.asked) > 0 || c.Check != checkAWSRegion || c.Status != Failed || c.Fix == "" || len(c.Found) > 1000 {
+			t.Errorf("asked %q:\n%s", l.asked, show(checks))
 		}
 	}
 }

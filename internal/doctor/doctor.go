@@ -23,6 +23,11 @@
 // is told.
 package doctor
 
+import (
+	"slices"
+	"strings"
+)
+
 // Status is what became of a hop.
 type Status string
 
@@ -72,4 +77,13 @@ type Check struct {
 type Report struct {
 	Function string  `json:"function"`
 	Checks   []Check `json:"checks"`
+}
+
+// isOne reports whether what a function answered is a report: every check has a
+// status, and what failed a remedy that is text.
+func (r Report) isOne() bool {
+	return len(r.Checks) > 0 && !slices.ContainsFunc(r.Checks, func(c Check) bool {
+		told := c.Status == OK || c.Found != "" && (c.Status == Skipped || c.Status == Failed && c.Fix != "")
+		return c.Check == "" || !told || strings.ContainsFunc(strings.ReplaceAll(c.Fix, "\n", ""), isControl)
+	})
 }

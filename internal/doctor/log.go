@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -71,7 +72,7 @@ func (c *consultation) lines(ctx context.Context, group string) (lines []logLine
 			lines = append(lines, newLogLine(e.Timestamp, e.Message))
 		}
 		if page.NextToken == "" {
-			slices.SortStableFunc(lines, func(a, b logLine) int { return int(a.at - b.at) })
+			slices.SortStableFunc(lines, func(a, b logLine) int { return cmp.Compare(a.at, b.at) })
 			return lines, true, nil
 		}
 		request["nextToken"] = page.NextToken

@@ -63,6 +63,8 @@ func (s *shellState) read(text string) {
 // word writes a name so that a shell takes it for part of one word, else instead.
 func (s *shellState) word(name, instead string) string {
 	switch {
+	case len(name) > longestName:
+		return instead
 	case consistsOf(name, shellSafe):
 		return name
 	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' || r == '\'' || r == '"' || r == '\\' }), s.comment, s.quote == '"':
@@ -74,6 +76,9 @@ func (s *shellState) word(name, instead string) string {
 }
 
 func shellQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// longestName is that of an ARN, in bytes. What is longer is no name, whoever says so.
+const longestName = 2048
 
 const shellSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-"
 

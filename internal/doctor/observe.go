@@ -113,12 +113,14 @@ func told(who, code, text string) string {
 // from moving a terminal's cursor.
 func oneLine(s string) string {
 	const most = 600
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }), " ")
+	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, " "), isControl), " ")
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
 }
+
+func isControl(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
 
 // refusal is AWS's answer to one of the doctor's own calls.
 type refusal struct {

@@ -156,8 +156,11 @@ func (p *passage) clock(context.Context) (string, *finding) {
 type answer struct {
 	status int
 	header http.Header
-	body   []byte
-	issuer string
+	// body and errorType, which is a header of AWS's, are without what forget takes
+	// out.
+	body      []byte
+	errorType string
+	issuer    string
 }
 
 // send sends a request once, follows nothing and keeps no cookie.
@@ -177,11 +180,26 @@ func send(client *http.Client, r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	a := answer{status: response.StatusCode, header: response.Header, body: body}
+	a := answer{
+		status: response.StatusCode, header: response.Header,
+		body: []byte(forget(r, string(body))), errorType: forget(r, response.Header.Get("X-Amzn-Errortype")),
+	}
 	if response.TLS != nil && len(response.TLS.PeerCertificates) > 0 {
 		a.issuer = strings.Join(response.TLS.PeerCertificates[0].Issuer.Organization, ", ")
 	}
 	return a, nil
+}
+
+// forget takes out of an answer what was sent that is secret. AWS repeats none of it
+// but in what unsigned leaves out, and what stands between may.
+func forget(r *http.Request, answered string) string {
+	_, signature, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
+	for _, sent := range []string{signature, r.Header.Get("X-Amz-Security-Token")} {
+		if sent != "" {
+			answered = strings.ReplaceAll(answered, sent, "…")
+		}
+	}
+	return answered
 }
 
 // withoutURL takes a request's URL off an error: it may have a signature in it.

@@ -128,7 +128,7 @@ func enabling(region string, whole map[string]any) string {
 	}
 	whole["State"] = "ENABLED"
 	input, err := json.Marshal(whole)
-	if err != nil {
+	if err != nil || strings.ContainsFunc(string(input), isControl) { // which no schedule has, and no terminal shows
 		return ""
 	}
 	// The schedule's own braces are none of ours.

@@ -82,11 +82,11 @@ func (b *branch) fresh(context.Context) (string, *finding) {
 	expiry := token.Expiry.Format(time.RFC3339)
 	switch pause := b.held.Pause(); {
 	case pause != nil:
-		return "", foundf("paused", "%s", oneLine(pause.Error()))
+		return "", foundf("paused", "%s", pause)
 	case b.held.Malformed != nil:
-		return "", foundf("malformed", "%s", oneLine(b.held.Malformed.Error()))
+		return "", foundf("malformed", "%s", b.held.Malformed)
 	case !token.SameIdentity(want):
-		return "", foundf("other-identity", "the secret holds a token of kind %s for %s, which is not what the document asks for", token.Kind, oneLine(token.Principal))
+		return "", foundf("other-identity", "the secret holds a token of kind %s for %s, which is not what the document asks for", token.Kind, token.Principal)
 	case !token.Credible(now):
 		return "", foundf("incredible", "the token says that it was minted at %s and expires at %s", token.MintedAt.Format(time.RFC3339), expiry)
 	case !token.Expiry.After(now):

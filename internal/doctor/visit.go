@@ -68,7 +68,7 @@ func (v *visit) hop(ctx context.Context, check, target string, needs []string, d
 	found, f := do(ctx)
 	switch {
 	case f == nil:
-		c.Found = found
+		c.Found = oneLine(found)
 	case f.skip:
 		c.Status, c.Found, c.Fix = Skipped, f.found, f.fix
 	default:
@@ -93,5 +93,5 @@ func (v *visit) skip(c Check) {
 }
 
 func foundf(code, format string, args ...any) *finding {
-	return &finding{code: code, found: fmt.Sprintf(format, args...)}
+	return &finding{code: code, found: oneLine(fmt.Sprintf(format, args...))}
 }

@@ -171,6 +171,15 @@ func TestARNsAreOfTheIdentitysPartition(t *testing.T) {
 	}
 }
 
+func TestANameThatIsTooLongIsLeftOut(t *testing.T) {
+	t.Parallel()
+	for length, want := range map[int]string{longestName: "ask " + strings.Repeat("x", longestName), longestName + 1: "ask ARN"} {
+		if got := (names{"ARN": strings.Repeat("x", length)}).fill("ask {ARN}"); got != want {
+			t.Errorf("of %d bytes: %q", length, got)
+		}
+	}
+}
+
 func TestASecretThatTheNextRunCreatesIsNotMissing(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

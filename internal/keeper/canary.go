@@ -95,23 +95,14 @@ func (m *Metrics) canary(now time.Time, function string, c Canary, refused int) 
 		return
 	}
 	line := struct {
-		AWS struct {
-			Timestamp         int64             `json:"Timestamp"` // ms
-			CloudWatchMetrics []metricDirective `json:"CloudWatchMetrics"`
-		} `json:"_aws"`
-		Function       string `json:"function"`
-		ServiceAccount string `json:"service_account"`
-		CanaryRefused  int    `json:"CanaryRefused"`
+		AWS            metricHeader `json:"_aws"`
+		Function       string       `json:"function"`
+		ServiceAccount string       `json:"service_account"`
+		CanaryRefused  int          `json:"CanaryRefused"`
 	}{Function: function, ServiceAccount: c.ServiceAccount, CanaryRefused: refused}
 	line.AWS.Timestamp = now.UnixMilli()
 	line.AWS.CloudWatchMetrics = []metricDirective{{Namespace: namespace, Dimensions: [][]string{{"function", "service_account"}}, Metrics: []metric{{"CanaryRefused", "Count"}}}}
-	b, err := json.Marshal(line)
-	if err != nil {
-		return // unreachable: the line holds strings and integers
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, _ = m.Out.Write(append(b, '\n'))
+	m.put(line)
 }
 
 func parseCanary(fields eventFields) (Event, error) {

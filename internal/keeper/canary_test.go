@@ -104,7 +104,7 @@ func TestACanarysMetricHasTheDimensionsOfItsAlarm(t *testing.T) {
 	t.Errorf("no metric:\n%s", w.output.String())
 }
 
-func TestCanaryEvents(t *testing.T) {
+func TestACanaryIsAloneInItsEvent(t *testing.T) {
 	t.Parallel()
 	const canary = `{"service_account":"` + nobody + `"}`
 	want := Event{ScheduledTime: time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC), Canary: &Canary{nobody}}

@@ -61,7 +61,8 @@ const (
 	// DefaultLifetime is what Google gives a token when not asked for more.
 	DefaultLifetime = time.Hour
 	// DefaultRefreshAt is two thirds: a one-hour token is replaced every 20
-	// minutes, and survives an outage of 40.
+	// minutes. Of the 40 that are left docs/reliability.md computes the longest
+	// outage that nobody notices.
 	DefaultRefreshAt = 2.0 / 3
 
 	minLifetime = 600 * time.Second
@@ -82,7 +83,8 @@ const (
 
 // ConfigOptions says what a document may contain.
 type ConfigOptions struct {
-	// AllowAnyEndpoint is WIFMINT_UNSAFE_ENDPOINTS=allow.
+	// AllowAnyEndpoint lets Google's URLs be http and name any host, see
+	// [UnsafeEndpoints].
 	AllowAnyEndpoint bool
 }
 

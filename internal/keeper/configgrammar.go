@@ -61,6 +61,27 @@ func splitSecret(s string) (owner, name string) {
 	return owner, name
 }
 
+// sameSecret reports whether two ways to name a secret mean the same one: its
+// name, its ARN, or its ARN without the end that Secrets Manager made.
+func sameSecret(a, b string) bool {
+	_, aName, aIsARN := strings.Cut(a, ":secret:")
+	_, bName, bIsARN := strings.Cut(b, ":secret:")
+	switch {
+	case aIsARN && bIsARN:
+		return a == b || hasEnd(a, b) || hasEnd(b, a)
+	case aIsARN:
+		return aName == b || hasEnd(aName, b)
+	case bIsARN:
+		return bName == a || hasEnd(bName, a)
+	}
+	return a == b
+}
+
+// hasEnd reports whether whole is begin with a hyphen and six characters after it.
+func hasEnd(whole, begin string) bool {
+	return len(whole) == len(begin)+len("-AbCdEf") && strings.HasPrefix(whole, begin+"-")
+}
+
 // isServiceAccount knows emails in the domains that all service accounts are in:
 // PROJECT.iam.gserviceaccount.com, developer.…, appspot.…, Google's own, and
 // those of other universes, which have a label more.

@@ -20,7 +20,7 @@ func stored(id tokenstore.Token) tokenstore.Current {
 	return tokenstore.Current{SecretID: "s", ARN: "arn", VersionID: "v", Token: id}
 }
 
-func TestDue(t *testing.T) {
+func TestWhenATokenIsDue(t *testing.T) {
 	t.Parallel()
 	target := Target{Name: "a", Secret: "wifmint/a", RefreshAt: DefaultRefreshAt}
 	want := tokenstore.Token{Target: "a", Kind: tokenstore.Federated, TokenType: "Bearer", Principal: "p", Scopes: []string{"s1", "s2"}}

@@ -1,9 +1,9 @@
 package keeper
 
 import (
-	"errors"
+	"context"
+	"fmt"
 	"log/slog"
-	"net/url"
 
 	"github.com/wifmint/wifmint/pkg/externalaccount"
 	"github.com/wifmint/wifmint/pkg/impersonate"
@@ -12,13 +12,14 @@ import (
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
-// Environment is what a function is started with: the variables of the
-// contract, read once.
+// Environment is what the environment variables of a function say, read once.
 type Environment struct {
-	Config      *Config
+	Config *Config
+	// Credentials are Config's, for both functions: the minter exchanges for every
+	// target, the rotator for itself when it cannot use the minter's token.
 	Credentials *externalaccount.Credentials
 	Store       *tokenstore.Store
-	// IAM and TokenInfo are the rotator's.
+	// IAM and TokenInfo are used by the rotator only.
 	IAM       *impersonate.Client
 	TokenInfo *tokeninfo.Client
 }
@@ -39,14 +40,13 @@ func ReadEnvironment(getenv func(string) string, log *slog.Logger) (*Environment
 		log.Warn("WIFMINT_TOKENINFO_URL is ignored without WIFMINT_UNSAFE_ENDPOINTS=allow: whoever answers there would get the tokens")
 		tokenInfoURL = ""
 	}
-	aws := supplier.Default(getenv)
-	region, err := awsRegion(getenv)
+	region, err := supplier.Environment{Getenv: getenv}.AwsRegion(context.Background(), supplier.SupplierContext{})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("finding the region of the secrets: %w", err)
 	}
-	endpoint, err := secretsEndpoint(getenv)
+	endpoint, err := tokenstore.EndpointFromEnvironment(getenv)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("finding Secrets Manager: %w", err)
 	}
 	return &Environment{
 		Config:      config,
@@ -54,7 +54,7 @@ func ReadEnvironment(getenv func(string) string, log *slog.Logger) (*Environment
 		Store: &tokenstore.Store{
 			Client: tokenstore.NewClient(tokenstore.Options{
 				Region:       region,
-				Credentials:  supplier.SDK(aws),
+				Credentials:  supplier.SDK(supplier.Default(getenv)),
 				BaseEndpoint: endpoint,
 			}),
 			Create:      config.CreateSecrets,
@@ -78,34 +78,4 @@ func ReadEnvironment(getenv func(string) string, log *slog.Logger) (*Environment
 // UnsafeEndpoints reports whether Google's URLs may be http and name any host.
 func UnsafeEndpoints(getenv func(string) string) bool {
 	return getenv("WIFMINT_UNSAFE_ENDPOINTS") == "allow"
-}
-
-func awsRegion(getenv func(string) string) (string, error) {
-	region := firstSet(getenv, "AWS_REGION", "AWS_DEFAULT_REGION")
-	if region == "" {
-		return "", errors.New("reading the environment: AWS_REGION is not set; Lambda sets it, elsewhere set it to the region of the secrets")
-	}
-	if !supplier.ValidRegion(region) {
-		return "", errors.New("reading the environment: AWS_REGION is no region; write one such as eu-west-1")
-	}
-	return region, nil
-}
-
-// secretsEndpoint is the SDK's variables for another Secrets Manager; empty means AWS's.
-func secretsEndpoint(getenv func(string) string) (string, error) {
-	endpoint := firstSet(getenv, "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL")
-	if u, err := url.Parse(endpoint); endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-		return "", errors.New("reading the environment: AWS_ENDPOINT_URL_SECRETS_MANAGER, or else AWS_ENDPOINT_URL, is no URL; write one such as http://127.0.0.1:5000, or nothing")
-	}
-	return endpoint, nil
-}
-
-// firstSet returns the first variable that is not empty: an empty one is unset.
-func firstSet(getenv func(string) string, names ...string) string {
-	for _, n := range names {
-		if v := getenv(n); v != "" {
-			return v
-		}
-	}
-	return ""
 }

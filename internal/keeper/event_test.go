@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/wifmint/wifmint/internal/hostilejson"
 )
 
-func TestAcceptedEvents(t *testing.T) {
+func TestEveryFormOfAnEventIsRead(t *testing.T) {
 	t.Parallel()
 	scheduled := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	for _, tc := range []struct {
@@ -177,8 +179,15 @@ func FuzzParseEvent(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	for _, valid := range []string{
+		`{"targets":["a"],"force":true,"shard":"0/2"}`, `{"canary":{"service_account":"a@p.iam.gserviceaccount.com"}}`, `{"source":"x","detail-type":"y","detail":{"targets":["a"]}}`,
+		`{"Step":"createSecret","SecretId":"s","ClientRequestToken":"t","RotationToken":"r"}`,
+	} {
+		for _, seed := range hostilejson.Seeds(valid) {
+			f.Add([]byte(seed))
+		}
+	}
 	f.Add([]byte(`{"source":"x","detail-type":"y","detail":"{\"shard\":\"0/2\"}"}`))
-	f.Add([]byte(`{"Step":"createSecret","SecretId":"s","ClientRequestToken":"t","RotationToken":"r"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := ParseEvent(data)
 		if err != nil {

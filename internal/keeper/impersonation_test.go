@@ -3,9 +3,6 @@ package keeper
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -13,93 +10,9 @@ import (
 	"time"
 
 	"github.com/wifmint/wifmint/pkg/fakecloud"
-	"github.com/wifmint/wifmint/pkg/impersonate"
 	"github.com/wifmint/wifmint/pkg/secret"
-	"github.com/wifmint/wifmint/pkg/tokeninfo"
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
-
-const (
-	bigquery   = "https://www.googleapis.com/auth/bigquery"
-	apiService = "https://api.example.run.app"
-)
-
-// newRotatorWorld makes a world with targets, whose accounts everyone may
-// impersonate and whose secrets exist without a value.
-func newRotatorWorld(t *testing.T, targets ...Target) *testWorld {
-	t.Helper()
-	w := newTestWorld(t, 0)
-	client := &http.Client{Transport: w.cloud}
-	w.env.IAM = &impersonate.Client{HTTPClient: client}
-	w.env.TokenInfo = &tokeninfo.Client{HTTPClient: client}
-	for _, target := range targets {
-		w.env.Config.Targets = append(w.env.Config.Targets, target)
-		if !target.Federated() {
-			w.cloud.AddServiceAccount(fakecloud.ServiceAccount{Email: target.ServiceAccount})
-		}
-		w.createSecret(target.Secret)
-	}
-	return w
-}
-
-func accessTarget(name string) Target {
-	return Target{Name: name, Secret: "wifmint/" + name, ServiceAccount: name + "@p-roject.iam.gserviceaccount.com", Scopes: []string{bigquery}, RefreshAt: DefaultRefreshAt}
-}
-
-func accessTargets(n int) []Target {
-	targets := make([]Target, n)
-	for i := range targets {
-		targets[i] = accessTarget(fmt.Sprintf("account-%d", i))
-	}
-	return targets
-}
-
-func idTarget(name string) Target {
-	t := accessTarget(name)
-	t.Scopes, t.IDTokenAudience = nil, apiService
-	return t
-}
-
-func federatedTarget(scopes ...string) Target {
-	return Target{Name: "federated", Secret: "wifmint/federated", Scopes: scopes, RefreshAt: DefaultRefreshAt}
-}
-
-func (w *testWorld) rotator() *Keeper {
-	log := slog.New(slog.NewJSONHandler(&w.output, nil))
-	impersonation := Impersonation{Environment: w.env, Log: log}
-	return New(Keeper{
-		Function:  "rotator",
-		Config:    w.env.Config,
-		Owns:      func(t Target) bool { return !t.Federated() },
-		Minting:   impersonation.Minting,
-		Store:     w.env.Store,
-		TokenInfo: w.env.TokenInfo,
-		Log:       log,
-		Metrics:   &Metrics{Out: &w.output},
-	})
-}
-
-// wantCounts compares how often each operation was called, all others not at all.
-func (w *testWorld) wantCounts(want map[string]int) {
-	w.t.Helper()
-	got := map[string]int{}
-	for _, c := range w.cloud.Calls() {
-		if c.Service != "aws-sts" { // Google's, not ours
-			got[c.Operation]++
-		}
-	}
-	for operation := range got {
-		if got[operation] != want[operation] {
-			w.t.Errorf("%d calls of %s, want %d", got[operation], operation, want[operation])
-		}
-	}
-	for operation := range want {
-		if got[operation] == 0 {
-			w.t.Errorf("no call of %s, want %d", operation, want[operation])
-		}
-	}
-	w.cloud.ResetCalls()
-}
 
 func TestARunWithoutAFederatedTargetExchangesOnce(t *testing.T) {
 	t.Parallel()
@@ -131,17 +44,11 @@ func TestTheMintersTokenSavesTheExchange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newRotatorWorld(t, federatedTarget(bigquery, CloudPlatformScope), accessTarget("reports"), idTarget("api"))
-		if _, err := w.run(t.Context(), w.keeper(), Event{}); err != nil {
-			t.Fatal(err)
-		}
+		w.wantRun(w.keeper(), Event{}, "minted")
 		w.cloud.ResetCalls()
-		if report, err := w.run(t.Context(), w.rotator(), Event{}); err != nil || outcomes(report) != "minted minted" {
-			t.Fatalf("%s, %v", outcomes(report), err)
-		}
+		w.wantRun(w.rotator(), Event{}, "minted minted")
 		w.wantCounts(map[string]int{"BatchGetSecretValue": 1, "GetSecretValue": 1, "generateAccessToken": 1, "generateIdToken": 1, "PutSecretValue": 2})
-		if report, err := w.run(t.Context(), w.rotator(), Event{}); err != nil || outcomes(report) != "fresh fresh" {
-			t.Fatalf("%s, %v", outcomes(report), err)
-		}
+		w.wantRun(w.rotator(), Event{}, "fresh fresh")
 		w.wantCounts(map[string]int{"BatchGetSecretValue": 1}) // nothing is due: the minter's secret is left alone
 	})
 }
@@ -174,10 +81,7 @@ func TestAMintersTokenThatDoesNotServeIsReplacedByOneExchange(t *testing.T) {
 				w := newRotatorWorld(t, append([]Target{federatedTarget(tc.scopes...)}, accessTargets(3)...)...)
 				tc.prepare(w)
 				w.cloud.ResetCalls()
-				report, err := w.run(t.Context(), w.rotator(), Event{})
-				if err != nil || outcomes(report) != "minted minted minted" {
-					t.Fatalf("%s, %v", outcomes(report), err)
-				}
+				w.wantRun(w.rotator(), Event{}, "minted minted minted")
 				counts := map[string]int{"BatchGetSecretValue": 1, "token": 1, "generateAccessToken": 3, "PutSecretValue": 3}
 				if tc.reads > 0 {
 					counts["GetSecretValue"] = tc.reads
@@ -225,15 +129,6 @@ func TestATokenOfItsOwnThatGoogleRefusesIsNotReplaced(t *testing.T) {
 	})
 }
 
-func (w *testWorld) put(name string, token tokenstore.Token) {
-	w.t.Helper()
-	value, err := token.Encode()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.cloud.PutSecret(name, string(value))
-}
-
 func TestASlowMintersSecretIsNotWaitedForLong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -254,9 +149,7 @@ func TestALongRunGivesUpATokenThatIsAboutToExpire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newRotatorWorld(t, federatedTarget(CloudPlatformScope), accessTarget("reports"))
-		if _, err := w.run(t.Context(), w.keeper(), Event{}); err != nil {
-			t.Fatal(err)
-		}
+		w.wantRun(w.keeper(), Event{}, "minted")
 		time.Sleep(54 * time.Minute)
 		w.cloud.ResetCalls()
 		impersonation := Impersonation{Environment: w.env}
@@ -338,13 +231,9 @@ func TestTheExpiryOfAnIDTokenIsItsOwn(t *testing.T) {
 					t.Errorf("stored %v, Google says %+v, %v", token, info, err)
 				}
 				time.Sleep(lifetime / 4)
-				if report, err := w.run(t.Context(), k, Event{}); err != nil || outcomes(report) != "fresh" {
-					t.Errorf("with three quarters left: %s, %v", outcomes(report), err)
-				}
+				w.wantRun(k, Event{}, "fresh")
 				time.Sleep(lifetime / 8)
-				if report, err := w.run(t.Context(), k, Event{}); err != nil || outcomes(report) != "minted" {
-					t.Errorf("with less than two thirds left: %s, %v", outcomes(report), err)
-				}
+				w.wantRun(k, Event{}, "minted")
 			})
 		})
 	}

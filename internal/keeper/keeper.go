@@ -4,7 +4,8 @@
 // the steps of a Secrets Manager rotation.
 //
 // A run reads every target's secret, mints the due ones' tokens and stores
-// them. What is true of every run:
+// them. A tick is the schedule's invocation, every few minutes. What is true of
+// every run:
 //
 //   - No lock is taken. Two runs at once write a secret once (see
 //     tokenstore.Store.Write); the other ends superseded, which is no error.

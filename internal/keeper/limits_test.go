@@ -134,9 +134,7 @@ func TestAMetricLineIsWhatCloudWatchReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTestWorld(t, 1)
 		w.cloud.Fault(fakecloud.Fault{Service: "google-sts", Latency: 250 * time.Millisecond})
-		if _, err := w.run(t.Context(), w.keeper(), Event{}); err != nil {
-			t.Fatal(err)
-		}
+		w.wantRun(w.keeper(), Event{}, "minted")
 		metric := func(name, unit string) map[string]any { return map[string]any{"Name": name, "Unit": unit} }
 		want := []map[string]any{{
 			"_aws": map[string]any{
@@ -165,9 +163,7 @@ func TestSecondsRemainingIsSilentWhenUnknownAndZeroWhenAnotherTokenIsThere(t *te
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newTestWorld(t, 1)
-		if _, err := w.run(t.Context(), w.keeper(), Event{}); err != nil {
-			t.Fatal(err)
-		}
+		w.wantRun(w.keeper(), Event{}, "minted")
 		seconds := func(fault fakecloud.Fault) any {
 			t.Helper()
 			before := len(decodeMetrics(t, w.output.String()))
@@ -180,14 +176,14 @@ func TestSecondsRemainingIsSilentWhenUnknownAndZeroWhenAnotherTokenIsThere(t *te
 		if got := seconds(fakecloud.Fault{Service: "secretsmanager", Status: 400, Body: `{"__type":"AccessDeniedException"}`}); got != nil {
 			t.Errorf("the secret could not be read: SecondsRemaining is %v", got)
 		}
-		w.env.Config.Targets[0].Scopes = []string{"https://www.googleapis.com/auth/bigquery"}
+		w.env.Config.Targets[0].Scopes = []string{bigquery}
 		if got := seconds(fakecloud.Fault{Service: "google-sts", Status: 400, Body: `{"error":"invalid_scope"}`}); got != 0.0 {
 			t.Errorf("the secret holds a token with other scopes: SecondsRemaining is %v", got)
 		}
 	})
 }
 
-func TestLegs(t *testing.T) {
+func TestEachFailureHasItsLeg(t *testing.T) {
 	t.Parallel()
 	noKeys := &supplier.Error{Source: "environment", Reason: "no keys"}
 	for _, tc := range []struct {
@@ -229,8 +225,8 @@ func TestWrongEnvironmentsAreRefusedAtTheStart(t *testing.T) {
 	}{
 		{"the least", map[string]string{"WIFMINT_CONFIG": document, "AWS_REGION": "eu-west-1"}, ""},
 		{"empty variables are unset", map[string]string{"WIFMINT_CONFIG": document, "AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_SECRETS_MANAGER": ""}, ""},
-		{"no region", map[string]string{"WIFMINT_CONFIG": document}, "AWS_REGION is not set"},
-		{"a region that is a host", map[string]string{"WIFMINT_CONFIG": document, "AWS_REGION": "x@evil.example#"}, "AWS_REGION is no region"},
+		{"no region", map[string]string{"WIFMINT_CONFIG": document}, "neither AWS_REGION nor AWS_DEFAULT_REGION is set"},
+		{"a region that is a host", map[string]string{"WIFMINT_CONFIG": document, "AWS_REGION": "x@evil.example#"}, "AWS_REGION holds \"x@evil.example#\", which is no region"},
 		{"an endpoint that is none", map[string]string{"WIFMINT_CONFIG": document, "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "not a url"}, "AWS_ENDPOINT_URL"},
 		{"no document", map[string]string{"AWS_REGION": "eu-west-1"}, "WIFMINT_CONFIG is empty"},
 		{"a document in base64", map[string]string{"WIFMINT_CONFIG": strings.Repeat("eyJjcmVkZW50aWFscyI6", 60), "AWS_REGION": "eu-west-1"}, "neither a document"},
@@ -243,26 +239,6 @@ func TestWrongEnvironmentsAreRefusedAtTheStart(t *testing.T) {
 			}
 			if err != nil && strings.Contains(err.Error(), "eyJjcm") {
 				t.Errorf("the variable is shown: %v", err)
-			}
-		})
-	}
-}
-
-func TestTheEndpointVariablesOfTheSDK(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		name string
-		env  map[string]string
-		want string
-	}{
-		{"none", nil, ""},
-		{"the service's wins", map[string]string{"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://b"}, "http://b"},
-		{"the general one", map[string]string{"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_SECRETS_MANAGER": ""}, "http://a"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			if got, err := secretsEndpoint(func(name string) string { return tc.env[name] }); got != tc.want || err != nil {
-				t.Errorf("got %q, %v", got, err)
 			}
 		})
 	}

@@ -32,18 +32,22 @@ type metricDirective struct {
 	Metrics    []metric   `json:"Metrics"`
 }
 
+// metricHeader is the part of a line that tells CloudWatch which of the line's
+// other fields are metrics, and which are their dimensions.
+type metricHeader struct {
+	Timestamp         int64             `json:"Timestamp"` // ms
+	CloudWatchMetrics []metricDirective `json:"CloudWatchMetrics"`
+}
+
 type metricLine struct {
-	AWS struct {
-		Timestamp         int64             `json:"Timestamp"` // ms
-		CloudWatchMetrics []metricDirective `json:"CloudWatchMetrics"`
-	} `json:"_aws"`
-	Function         string `json:"function"`
-	Target           string `json:"target"`
-	SecondsRemaining *int64 `json:"SecondsRemaining,omitempty"`
-	Minted           int    `json:"Minted"`
-	Failed           int    `json:"Failed"`
-	Paused           int    `json:"Paused,omitempty"`
-	MintLatency      *int64 `json:"MintLatency,omitempty"` // ms
+	AWS              metricHeader `json:"_aws"`
+	Function         string       `json:"function"`
+	Target           string       `json:"target"`
+	SecondsRemaining *int64       `json:"SecondsRemaining,omitempty"`
+	Minted           int          `json:"Minted"`
+	Failed           int          `json:"Failed"`
+	Paused           int          `json:"Paused,omitempty"`
+	MintLatency      *int64       `json:"MintLatency,omitempty"` // ms
 }
 
 // target writes one target's line. remaining is nil when the secret could not be
@@ -88,9 +92,14 @@ func (m *Metrics) write(now time.Time, line metricLine, took time.Duration) {
 		line.AWS.CloudWatchMetrics = append(line.AWS.CloudWatchMetrics,
 			metricDirective{namespace, [][]string{{"function"}}, []metric{{"SecondsRemaining", "Seconds"}}})
 	}
+	m.put(line)
+}
+
+// put writes a line whole, whoever else writes.
+func (m *Metrics) put(line any) {
 	b, err := json.Marshal(line)
 	if err != nil {
-		return // unreachable: the line holds strings and integers
+		return // unreachable: a line holds strings and integers
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

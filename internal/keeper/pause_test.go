@@ -47,9 +47,7 @@ func TestAPausedTargetIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTestWorld(t, 2)
 		k := w.keeper()
-		if _, err := w.run(t.Context(), k, Event{}); err != nil {
-			t.Fatal(err)
-		}
+		w.wantRun(k, Event{}, "minted minted")
 		w.pause("s1")
 		for name, event := range map[string]Event{
 			"a tick":         {Targets: []string{"t1"}},
@@ -63,17 +61,11 @@ func TestAPausedTargetIsLeftAlone(t *testing.T) {
 			}
 			w.wantCalls("GetSecretValue")
 		}
-		report, err := w.run(t.Context(), k, Event{})
-		if err != nil || outcomes(report) != "minted paused" {
-			t.Errorf("the other target: %+v, %v", report, err)
-		}
+		w.wantRun(k, Event{}, "minted paused")
 		w.wantPaused("s1")
 
 		w.resume("s1")
-		report, err = w.run(t.Context(), k, Event{})
-		if err != nil || outcomes(report) != "fresh minted" {
-			t.Errorf("the tick after resuming: %+v, %v", report, err)
-		}
+		w.wantRun(k, Event{}, "fresh minted")
 	})
 }
 
@@ -83,9 +75,7 @@ func TestAPausedTargetIsToldApartFromAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTestWorld(t, 1)
 		k := w.keeper()
-		if _, err := w.run(t.Context(), k, Event{}); err != nil {
-			t.Fatal(err)
-		}
+		w.wantRun(k, Event{}, "minted")
 		report, _ := w.run(t.Context(), k, Event{})
 		if b, _ := json.Marshal(report); strings.Contains(string(b), "paused") || strings.Contains(w.output.String(), "aused") {
 			t.Errorf("nothing is paused, but it says so: %s\n%s", b, w.output.String())
@@ -122,9 +112,7 @@ func TestAPauseWinsOverARunWhereverItCutsIn(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newTestWorld(t, 1)
 				k := w.keeper()
-				if _, err := w.run(t.Context(), k, Event{}); err != nil {
-					t.Fatal(err)
-				}
+				w.wantRun(k, Event{}, "minted")
 				time.Sleep(30 * time.Minute)
 				w.atCall(cut, func() { w.pause("s0") })
 				report, err := w.run(t.Context(), k, Event{})
@@ -166,9 +154,7 @@ func TestARotationChangesNothingOfAPausedSecret(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newRotatorWorld(t, accessTarget("reports"))
 				k := w.rotator()
-				if _, err := w.run(t.Context(), k, Event{}); err != nil {
-					t.Fatal(err)
-				}
+				w.wantRun(k, Event{}, "minted")
 				time.Sleep(30 * time.Minute)
 				version := w.startRotation("wifmint/reports")
 				w.atCall(cut, func() { w.pause("wifmint/reports") })
@@ -215,9 +201,7 @@ func TestAPauseIsWhatStays(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newRotatorWorld(t, accessTarget("reports"))
 				k := w.rotator()
-				if _, err := w.run(t.Context(), k, Event{}); err != nil {
-					t.Fatal(err)
-				}
+				w.wantRun(k, Event{}, "minted")
 				time.Sleep(30 * time.Minute)
 				version := w.startRotation("wifmint/reports")
 				random := rand.New(rand.NewPCG(seed, 7))
@@ -245,12 +229,9 @@ func TestAPauseIsWhatStays(t *testing.T) {
 				}
 				wg.Wait()
 				w.wantPaused("wifmint/reports")
-				report, err := w.run(t.Context(), k, Event{Force: true})
-				if err != nil || outcomes(report) != "paused" {
-					t.Errorf("the next run: %+v, %v", report, err)
-				}
+				w.wantRun(k, Event{Force: true}, "paused")
 				w.resume("wifmint/reports")
-				report, err = w.run(t.Context(), k, Event{})
+				report, err := w.run(t.Context(), k, Event{})
 				if err != nil || !slices.Contains([]string{"minted", "superseded"}, outcomes(report)) {
 					t.Errorf("the run after resuming: %+v, %v", report, err)
 				}

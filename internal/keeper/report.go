@@ -63,8 +63,9 @@ type Result struct {
 	pause     *tokenstore.Pause
 }
 
-// Failure says which leg failed, whether trying again can help, and what is wrong.
+// Failure says what is wrong, and whether trying again can help.
 type Failure struct {
+	// Leg is the part of the way that failed: an externalaccount.Leg, or legStore.
 	Leg        string `json:"leg"`
 	Code       string `json:"code,omitempty"`
 	Message    string `json:"message"`
@@ -72,7 +73,7 @@ type Failure struct {
 	Retryable  bool   `json:"retryable"`
 }
 
-// legStore is the leg that is not externalaccount's: Secrets Manager.
+// legStore is the last part of the way to a stored token: Secrets Manager.
 const legStore = "store"
 
 // holding fills in what the secret holds.
@@ -110,6 +111,15 @@ func newReport(function string, results []Result) *Report {
 		}
 	}
 	return r
+}
+
+// Respond encodes a [Report], or what else a function answers, unless there is an
+// error.
+func Respond(report any, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(report)
 }
 
 // RunError makes an invocation fail. Its message is the response document with

@@ -89,27 +89,6 @@ func (k *Keeper) rotated(secretID string) (Target, error) {
 	return Target{}, &EventError{"no target of the config document is kept in the secret to rotate; add one, or take this function off the secret's rotation"}
 }
 
-// sameSecret reports whether two ways to name a secret mean the same one: its
-// name, its ARN, or its ARN without the end that Secrets Manager made.
-func sameSecret(a, b string) bool {
-	_, aName, aIsARN := strings.Cut(a, ":secret:")
-	_, bName, bIsARN := strings.Cut(b, ":secret:")
-	switch {
-	case aIsARN && bIsARN:
-		return a == b || hasEnd(a, b) || hasEnd(b, a)
-	case aIsARN:
-		return aName == b || hasEnd(aName, b)
-	case bIsARN:
-		return bName == a || hasEnd(bName, a)
-	}
-	return a == b
-}
-
-// hasEnd reports whether whole is begin with a hyphen and six characters after it.
-func hasEnd(whole, begin string) bool {
-	return len(whole) == len(begin)+len("-AbCdEf") && strings.HasPrefix(whole, begin+"-")
-}
-
 // run also returns what the version, or what is in its place, holds, as far as
 // that is known.
 func (s *step) run(ctx context.Context) (outcome stepOutcome, held tokenstore.Current, err error) {

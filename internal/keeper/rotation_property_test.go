@@ -238,9 +238,7 @@ func TestRotationsAndScheduledRunsAtOnce(t *testing.T) {
 		target := accessTarget("reports")
 		w := newRotatorWorld(t, target)
 		scheduled := w.rotator()
-		if _, err := w.run(t.Context(), scheduled, Event{}); err != nil {
-			t.Fatal(err)
-		}
+		w.wantRun(scheduled, Event{}, "minted")
 		jitter := w.cloud.Fault(fakecloud.Fault{Latency: 10 * time.Millisecond, Probability: 0.5})
 		defer jitter()
 		for round := range rounds {

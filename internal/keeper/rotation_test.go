@@ -63,6 +63,16 @@ func (w *testWorld) rotateThrough(k *Keeper, secretID, version string) error {
 	return nil
 }
 
+// rotateUntilFinish takes all steps but finishSecret.
+func (w *testWorld) rotateUntilFinish(k *Keeper, secretID, version string) {
+	w.t.Helper()
+	for _, step := range RotationSteps[:3] {
+		if err := w.rotate(k, step, secretID, version); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 func (w *testWorld) labels(secretID, version string) string {
 	s, _ := w.cloud.Secret(secretID)
 	for _, v := range s.Versions {
@@ -96,9 +106,7 @@ func TestARotationTakesFourSteps(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newRotatorWorld(t, target)
 				k := w.rotator()
-				if _, err := w.run(t.Context(), k, Event{}); err != nil {
-					t.Fatal(err)
-				}
+				w.wantRun(k, Event{}, "minted")
 				before := w.stored(target.Secret)
 				time.Sleep(time.Minute)
 				version := w.startRotation(target.Secret)
@@ -184,9 +192,7 @@ func TestEveryStepBeginsWithTheChecksOfTheTemplate(t *testing.T) {
 				w := newRotatorWorld(t, accessTarget("reports"))
 				k := w.rotator()
 				for range 2 {
-					if _, err := w.run(t.Context(), k, Event{Force: true}); err != nil {
-						t.Fatal(err)
-					}
+					w.wantRun(k, Event{Force: true}, "minted")
 					time.Sleep(time.Minute)
 				}
 				version := w.startRotation("wifmint/reports")
@@ -287,9 +293,7 @@ func TestAVersionWithoutAValueIsNeitherTestedNorFinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newRotatorWorld(t, accessTarget("reports"))
 		k := w.rotator()
-		if _, err := w.run(t.Context(), k, Event{}); err != nil {
-			t.Fatal(err)
-		}
+		w.wantRun(k, Event{}, "minted")
 		version := w.startRotation("wifmint/reports")
 		for _, step := range []string{"testSecret", "finishSecret"} {
 			wantStepFailed(t, w.rotate(k, step, "wifmint/reports", version), "store", "no_value", "createSecret comes first")
@@ -343,7 +347,7 @@ func TestAHangEndsAStepBeforeTheDeadline(t *testing.T) {
 	})
 }
 
-func TestLinesOfARotationsLog(t *testing.T) {
+func TestARotationLogsEachStep(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newRotatorWorld(t, accessTarget("reports"))

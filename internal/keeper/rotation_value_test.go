@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/wifmint/wifmint/pkg/fakecloud"
-	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
 // pend gives the version to rotate to a value that is not the rotator's.
@@ -21,15 +20,6 @@ func (w *testWorld) pend(name, version, value string) {
 	}); err != nil {
 		w.t.Fatal(err)
 	}
-}
-
-func (w *testWorld) encode(token tokenstore.Token) string {
-	w.t.Helper()
-	value, err := token.Encode()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return string(value)
 }
 
 func TestAStuckRotationWithABadValueIsEndedForTheNextToBegin(t *testing.T) {
@@ -57,9 +47,7 @@ func TestAStuckRotationWithABadValueIsEndedForTheNextToBegin(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newRotatorWorld(t, accessTarget("reports"))
 					k := w.rotator()
-					if _, err := w.run(t.Context(), k, Event{}); err != nil {
-						t.Fatal(err)
-					}
+					w.wantRun(k, Event{}, "minted")
 					version := w.startRotation("wifmint/reports")
 					value := tc.value(w)
 					// A current token of another identity than the document's is no reason to keep a bad one.
@@ -132,15 +120,9 @@ func TestARotationNeverReplacesABetterToken(t *testing.T) {
 		w := newRotatorWorld(t, accessTarget("reports"))
 		k := w.rotator()
 		version := w.startRotation("wifmint/reports")
-		for _, step := range RotationSteps[:3] {
-			if err := w.rotate(k, step, "wifmint/reports", version); err != nil {
-				t.Fatal(err)
-			}
-		}
+		w.rotateUntilFinish(k, "wifmint/reports", version)
 		time.Sleep(time.Minute)
-		if _, err := w.run(t.Context(), k, Event{}); err != nil { // the schedule
-			t.Fatal(err)
-		}
+		w.wantRun(k, Event{}, "minted") // the schedule
 		better := w.stored("wifmint/reports")
 		w.cloud.ResetCalls()
 		if err := w.rotate(k, "finishSecret", "wifmint/reports", version); err != nil {
@@ -160,9 +142,7 @@ func TestAChangedDocumentsTokenIsReplacedByARotationWhateverItsExpiry(t *testing
 		target.Lifetime = 12 * time.Hour
 		w := newRotatorWorld(t, target)
 		w.cloud.AddServiceAccount(fakecloud.ServiceAccount{Email: target.ServiceAccount, MaxLifetime: 12 * time.Hour})
-		if _, err := w.run(t.Context(), w.rotator(), Event{}); err != nil {
-			t.Fatal(err)
-		}
+		w.wantRun(w.rotator(), Event{}, "minted")
 		w.env.Config.Targets[0].Scopes, w.env.Config.Targets[0].Lifetime = []string{CloudPlatformScope}, 0
 		version := w.startRotation("wifmint/reports")
 		if err := w.rotateThrough(w.rotator(), "wifmint/reports", version); err != nil {
@@ -189,17 +169,11 @@ func TestAFinishThatLosesARaceDecidesAnew(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newRotatorWorld(t, accessTarget("reports"))
 				k := w.rotator()
-				if _, err := w.run(t.Context(), k, Event{}); err != nil {
-					t.Fatal(err)
-				}
+				w.wantRun(k, Event{}, "minted")
 				rival := w.stored("wifmint/reports")
 				time.Sleep(time.Minute)
 				version := w.startRotation("wifmint/reports")
-				for _, step := range RotationSteps[:3] {
-					if err := w.rotate(k, step, "wifmint/reports", version); err != nil {
-						t.Fatal(err)
-					}
-				}
+				w.rotateUntilFinish(k, "wifmint/reports", version)
 				if !tc.worse {
 					rival.Expiry = rival.Expiry.Add(time.Hour)
 				}
@@ -234,17 +208,11 @@ func TestALabelThatAnEmulatorLeftOnAnOldVersionIsTakenAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newRotatorWorld(t, accessTarget("reports"))
 		k := w.rotator()
-		if _, err := w.run(t.Context(), k, Event{}); err != nil {
-			t.Fatal(err)
-		}
+		w.wantRun(k, Event{}, "minted")
 		secret, _ := w.cloud.Secret("wifmint/reports")
 		old := secret.Versions[0].ID
 		version := w.startRotation("wifmint/reports")
-		for _, step := range RotationSteps[:3] {
-			if err := w.rotate(k, step, "wifmint/reports", version); err != nil {
-				t.Fatal(err)
-			}
-		}
+		w.rotateUntilFinish(k, "wifmint/reports", version)
 		w.cloud.ResetCalls()
 		w.cloud.Fault(fakecloud.Fault{Operation: "DescribeSecret", Times: 1, Status: 200, Body: fmt.Sprintf(
 			`{"ARN":%q,"RotationEnabled":true,"VersionIdsToStages":{%q:["AWSCURRENT","AWSPENDING"],%q:["AWSPENDING"]}}`, secret.ARN, old, version)})
@@ -309,9 +277,7 @@ func TestFinishSecretAgainAfterItKeptABetterToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if _, err := w.run(t.Context(), k, Event{Force: true}); err != nil {
-			t.Fatal(err)
-		}
+		w.wantRun(k, Event{Force: true}, "minted")
 		better := w.stored("wifmint/a")
 		for range 3 {
 			if err := w.rotate(k, "finishSecret", "wifmint/a", version); err != nil {

@@ -35,15 +35,16 @@ type Keeper struct {
 	Config   *Config
 	// Owns tells the function's own targets.
 	Owns func(Target) bool
-	// Minting is called once a run, so that what the run's targets share ends
-	// with it.
+	// Minting returns what mints the tokens of one run. It is called once a run,
+	// so that what the run's targets share ends with it.
 	Minting func() MintFunc
 	Store   *tokenstore.Store
 	// TokenInfo proves what a rotation is about to make current. Only the
 	// rotator needs it.
 	TokenInfo *tokeninfo.Client
 	// Log gets one line a target and one an invocation; nil means none.
-	Log     *slog.Logger
+	Log *slog.Logger
+	// Metrics gets one line a target; nil means none.
 	Metrics *Metrics
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -73,11 +74,11 @@ func New(k Keeper) *Keeper {
 	return &k
 }
 
-// job is one target of a run and what its secret held when the run began.
+// job is one target of a run and what its secret holds, as far as the run knows.
 type job struct {
 	index   int // in the report
 	target  Target
-	want    tokenstore.Token // identity only
+	want    tokenstore.Token // identity only, see Config.Identity
 	current tokenstore.Current
 	unread  bool // what the secret holds is not known
 }
@@ -219,19 +220,18 @@ func (k *Keeper) refresh(b budget, j job, mint MintFunc) (r Result) {
 	if err != nil {
 		return k.settle(ctx, j, Failed, err, took())
 	}
-	if written.Outcome == tokenstore.Paused {
-		j.current = written.Current
-		return k.settle(ctx, j, Paused, nil, took())
-	}
-	if written.Outcome == tokenstore.Superseded {
+	outcome := Minted
+	switch written.Outcome {
+	case tokenstore.Paused:
+		outcome = Paused
+	case tokenstore.Superseded:
+		outcome = Superseded
 		if written.Current.VersionID == j.current.VersionID {
 			k.Log.LogAttrs(ctx, slog.LevelWarn, "the new token expires no later than the stored one, which was kept", slog.String("target", j.target.Name))
 		}
-		j.current = written.Current
-		return k.settle(ctx, j, Superseded, nil, took())
 	}
 	j.current = written.Current
-	return k.settle(ctx, j, Minted, nil, took())
+	return k.settle(ctx, j, outcome, nil, took())
 }
 
 // errNoTime says that a target waited its turn, for a place in the quota or for

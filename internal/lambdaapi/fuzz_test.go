@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/wifmint/wifmint/internal/hostilejson"
 )
 
 func FuzzPostedError(f *testing.F) {
@@ -11,6 +13,9 @@ func FuzzPostedError(f *testing.F) {
 	f.Add("Header.Type", []byte(`{"errorMessage":"m"}`))
 	f.Add("Header.Type", []byte("not JSON \xff"))
 	f.Add("", []byte(`{"stackTrace":"text"}`))
+	for _, seed := range hostilejson.Seeds(`{"errorType":"T","errorMessage":"m","stackTrace":[]}`) {
+		f.Add("", []byte(seed))
+	}
 	f.Fuzz(func(t *testing.T, headerType string, body []byte) {
 		posted := postedError(headerType, body)
 		if posted.Type == "" {

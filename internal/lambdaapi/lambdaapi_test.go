@@ -28,8 +28,9 @@ func function(t *testing.T, name string) Function {
 		Name:      "tested",
 		Bootstrap: self,
 		TaskRoot:  t.TempDir(),
-		Env:       map[string]string{functionVariable: name},
-		Timeout:   time.Minute,
+		// What "go test -cover" builds complains in the output where it has no GOCOVERDIR.
+		Env:     map[string]string{functionVariable: name, "GOCOVERDIR": t.TempDir()},
+		Timeout: time.Minute,
 	}
 }
 
@@ -256,6 +257,7 @@ func TestTheFunctionSeesWhatLambdaWouldShowItAndNothingElse(t *testing.T) {
 			"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/tested",
 			"AWS_LAMBDA_LOG_STREAM_NAME=local",
 			"AWS_REGION=eu-west-1",
+			"GOCOVERDIR=" + f.Env["GOCOVERDIR"],
 			"LAMBDAAPI_TEST_FUNCTION=environment",
 			"LAMBDA_TASK_ROOT=" + f.TaskRoot,
 			"TZ=:UTC",

@@ -2,7 +2,6 @@ package metadata
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -28,33 +27,41 @@ const (
 	graceTime = time.Second
 )
 
-// ErrAddress is wrapped by what [Listen] says about an address that it does not
-// listen on.
-var ErrAddress = errors.New("not HOST:PORT with a loopback address, such as 127.0.0.1:2774")
+// CheckAddress fails on an address that [Listen] refuses, whatever the machine is
+// doing.
+func CheckAddress(address string) error {
+	_, err := parseAddress(address)
+	return err
+}
 
 // Listen listens on HOST:PORT, where HOST is a loopback address or localhost,
 // which means 127.0.0.1, and PORT 0 means any free one: whoever can connect gets
 // the tokens. The containers of an ECS task and of a pod share their loopback
 // interface.
 func Listen(ctx context.Context, address string) (net.Listener, error) {
-	host, port, err := net.SplitHostPort(address)
+	to, err := parseAddress(address)
 	if err != nil {
-		return nil, fmt.Errorf("listening on %q: %w", address, ErrAddress)
-	}
-	if host == "localhost" {
-		host = "127.0.0.1"
-	}
-	ip, err := netip.ParseAddr(host)
-	number, portErr := strconv.ParseUint(port, 10, 16)
-	if err != nil || portErr != nil || !ip.Unmap().IsLoopback() {
-		return nil, fmt.Errorf("listening on %q: %w", address, ErrAddress)
+		return nil, err
 	}
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", netip.AddrPortFrom(ip, uint16(number)).String())
+	listener, err := config.Listen(ctx, "tcp", to.String())
 	if err != nil {
 		return nil, fmt.Errorf("listening for metadata requests: %w", err)
 	}
 	return listener, nil
+}
+
+func parseAddress(address string) (netip.AddrPort, error) {
+	host, port, err := net.SplitHostPort(address)
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	ip, ipErr := netip.ParseAddr(host)
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || ipErr != nil || portErr != nil || !ip.Unmap().IsLoopback() {
+		return netip.AddrPort{}, fmt.Errorf("listening on %q: not HOST:PORT with a loopback address, such as 127.0.0.1:2774", address)
+	}
+	return netip.AddrPortFrom(ip, uint16(number)), nil
 }
 
 // Serve serves handler on l, which it closes, until ctx ends, and then returns

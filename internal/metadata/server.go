@@ -113,26 +113,36 @@ type server struct {
 }
 
 // NewServer returns the handler. It reads no secret before it is asked for one.
-// It fails on Secrets that cannot be served.
+// It fails on what [CheckSecrets] refuses.
 func NewServer(o Options) (http.Handler, error) {
-	if len(o.Secrets) == 0 {
-		return nil, errors.New("making the metadata server: there is no secret to serve: name at least one")
+	if err := CheckSecrets(o.Secrets); err != nil {
+		return nil, err
 	}
 	s := &server{log: o.Log}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	for i, id := range o.Secrets {
-		if id == "" {
-			return nil, errors.New("making the metadata server: a secret's name is empty")
-		}
-		if slices.Contains(o.Secrets[:i], id) {
-			return nil, errors.New("making the metadata server: secret " + strconv.Quote(id) + " is named twice")
-		}
+	for _, id := range o.Secrets {
 		s.secrets = append(s.secrets, newKept(id, o.Reader))
 	}
 	s.root = s.tree()
 	return s, nil
+}
+
+// CheckSecrets fails on names that cannot be [Options].Secrets.
+func CheckSecrets(ids []string) error {
+	if len(ids) == 0 {
+		return errors.New("making the metadata server: there is no secret to serve: name at least one")
+	}
+	for i, id := range ids {
+		if id == "" {
+			return errors.New("making the metadata server: a secret's name is empty")
+		}
+		if slices.Contains(ids[:i], id) {
+			return errors.New("making the metadata server: secret " + strconv.Quote(id) + " is named twice")
+		}
+	}
+	return nil
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

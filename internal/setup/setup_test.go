@@ -222,7 +222,7 @@ func TestTheLongestSubjectIsOneThatGoogleTakes(t *testing.T) {
 	}
 }
 
-func TestWarnings(t *testing.T) {
+func TestWhatIsRiskyIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	if found := fill(t, GoogleQuestions(), google).Warnings(); len(found) > 0 {
 		t.Errorf("warnings of what is well: %q", found)

@@ -146,7 +146,7 @@ func TestTerraformRefusesTheSameTraps(t *testing.T) {
 	}
 }
 
-func TestTerraformFormat(t *testing.T) {
+func TestTerraformFindsTheModuleAndItsVariablesFormatted(t *testing.T) {
 	t.Parallel()
 	needTerraform(t)
 	if out, err := exec.CommandContext(t.Context(), "terraform", "fmt", "-check", "-diff", module).CombinedOutput(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/internal/keeper"
 	"github.com/wifmint/wifmint/pkg/externalaccount"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
@@ -220,6 +221,9 @@ func TestASearchBeginsWithTheLabelledVersions(t *testing.T) {
 func FuzzReadLog(f *testing.F) {
 	f.Add([]byte("2026-01-02T03:04:06 {\"token_sha256\":\"0123456789ab\",\"outcome\":\"minted\",\"timestamp\":\"2026-01-02T03:04:06Z\"}\n{\"token_sha256\":7} 0123456789ab"))
 	f.Add([]byte("0123456789ab {{{\n\x00{\"token_sha256\":\"0123456789ab\",\"expiry\":\"soon\"}"))
+	for _, seed := range hostilejson.Seeds(`{"timestamp":"2026-01-02T03:04:06Z","token_sha256":"0123456789ab","outcome":"minted","expiry":"2026-01-02T04:04:06Z"}`) {
+		f.Add([]byte(seed))
+	}
 	f.Fuzz(func(t *testing.T, log []byte) {
 		seen, err := ReadLog(bytes.NewReader(log), "0123456789ab")
 		if (seen.Lines > 0) != (seen.Minted != nil || seen.First != nil) || (seen.First == nil) != (seen.Last == nil) {

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"github.com/wifmint/wifmint/internal/bootstraptest"
 	"github.com/wifmint/wifmint/internal/lambdaapi"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 	"github.com/wifmint/wifmint/pkg/secret"
@@ -23,7 +22,6 @@ import (
 )
 
 const (
-	root = "../.."
 	// name is what the layer calls the extension.
 	name = "wifmint-metadata"
 	// functionVariable makes the test binary a function that uses the layer.
@@ -36,23 +34,12 @@ var role = fakecloud.AWSKey{
 	ARN: "arn:aws:sts::123456789012:assumed-role/reader/reader",
 }
 
-// built is the directory of the extension, which is built once for all tests.
-var built string
-
 func TestMain(m *testing.M) {
 	if os.Getenv(functionVariable) != "" {
 		function()
 		return
 	}
-	dir, err := os.MkdirTemp("", "wifmint-metadata-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	built = dir
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(bootstraptest.Run(m))
 }
 
 // answers are what the function got, without a try more.
@@ -88,19 +75,11 @@ func ask() (a answer) {
 	return a
 }
 
-var buildOnce = sync.OnceValues(func() (string, error) {
-	bootstrap, err := lambdaapi.Build(context.Background(), root, "./layers/metadata", built)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(built, name)
-	return path, os.Rename(bootstrap, path)
-})
-
+// extensionPath is the extension under the name that it has in the layer.
 func extensionPath(t *testing.T) string {
 	t.Helper()
-	path, err := buildOnce()
-	if err != nil {
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.Link(bootstraptest.Build(t, "./layers/metadata"), path); err != nil {
 		t.Fatal(err)
 	}
 	return path

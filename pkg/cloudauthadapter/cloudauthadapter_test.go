@@ -14,10 +14,11 @@ import (
 	"github.com/wifmint/wifmint/pkg/cloudauthadapter"
 	"github.com/wifmint/wifmint/pkg/externalaccount"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
+	"github.com/wifmint/wifmint/pkg/internal/adaptertest"
 )
 
-// client is how the client libraries that speak HTTP make theirs.
-func (w world) client(t *testing.T, credentials *auth.Credentials, universe string) *http.Client {
+// newClient makes a client as the client libraries that speak HTTP make theirs.
+func newClient(t *testing.T, w adaptertest.World, credentials *auth.Credentials, universe string) *http.Client {
 	t.Helper()
 	client, err := httptransport.NewClient(&httptransport.Options{
 		Credentials: credentials, UniverseDomain: universe, BaseRoundTripper: w, DisableTelemetry: true,
@@ -29,25 +30,25 @@ func (w world) client(t *testing.T, credentials *auth.Credentials, universe stri
 	return client
 }
 
+func clientOf(t *testing.T, w adaptertest.World, c externalaccount.AnyCredentials) *http.Client {
+	return newClient(t, w, cloudauthadapter.FromCredentials(c).Credentials(), "")
+}
+
 func TestATokenIsReplacedBeforeItExpires(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		credentials := w.credentials(t)
-		client := w.client(t, cloudauthadapter.FromCredentials(credentials).Credentials(), "")
-		call(t, client)
-		until(credentials.KeptToken().Expiry, 226*time.Second)
-		call(t, client)
-		if n := w.Count("google-sts", ""); n != 1 {
-			t.Errorf("%d exchanges while the token was fresh, want 1", n)
-		}
-		time.Sleep(2 * time.Second)
-		call(t, client)
-		if n := w.Count("google-sts", ""); n != 2 {
-			t.Errorf("%d exchanges once it was not, want 2", n)
-		}
-		time.Sleep(12 * time.Hour)
-		call(t, client)
+	adaptertest.ReplacesATokenBeforeItExpires(t, 225*time.Second, clientOf)
+}
+
+func TestAnErrorKeepsItsType(t *testing.T) {
+	t.Parallel()
+	adaptertest.KeepsAnErrorsType(t, clientOf)
+}
+
+func TestACallThatHangsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	adaptertest.GivesUpACallThatHangs(t, func(t *testing.T) error {
+		_, err := cloudauthadapter.FromCredentials(adaptertest.Stuck{}).Credentials().Token(t.Context())
+		return err
 	})
 }
 
@@ -55,14 +56,14 @@ func TestATokenIsReplacedBeforeItExpires(t *testing.T) {
 func TestNothingGoesOnBehindARequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		credentials := w.credentials(t)
-		client := w.client(t, cloudauthadapter.FromCredentials(credentials).Credentials(), "")
-		call(t, client)
-		until(credentials.KeptToken().Expiry, 200*time.Second)
+		w := adaptertest.NewWorld()
+		credentials := adaptertest.Credentials(t, w)
+		client := clientOf(t, w, credentials)
+		adaptertest.Call(t, client)
+		adaptertest.Until(credentials.KeptToken().Expiry, 200*time.Second)
 		w.Fault(fakecloud.Fault{Service: "google-sts", Latency: 3 * time.Second})
 		began := time.Now()
-		call(t, client)
+		adaptertest.Call(t, client)
 		if took := time.Since(began); took != 3*time.Second {
 			t.Errorf("a request with a stale token took %v: it did not wait for the next", took)
 		}
@@ -77,10 +78,10 @@ func TestNothingGoesOnBehindARequest(t *testing.T) {
 func TestNobodyElseKeepsTheToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		credentials := w.credentials(t)
+		w := adaptertest.NewWorld()
+		credentials := adaptertest.Credentials(t, w)
 		adapted := cloudauthadapter.FromCredentials(credentials).Credentials()
-		call(t, w.client(t, adapted, ""))
+		adaptertest.Call(t, newClient(t, w, adapted, ""))
 		next, err := credentials.Refresh(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -91,46 +92,12 @@ func TestNobodyElseKeepsTheToken(t *testing.T) {
 	})
 }
 
-func TestAnErrorKeepsItsType(t *testing.T) {
-	t.Parallel()
-	w := newWorld()
-	w.Fault(fakecloud.Fault{Service: "iamcredentials", Status: http.StatusForbidden, Body: `{"error": {"code": 403, "message": "no", "status": "PERMISSION_DENIED"}}`})
-	_, err := w.client(t, cloudauthadapter.FromCredentials(w.credentials(t)).Credentials(), "").Get(api)
-	failed, ok := errors.AsType[*externalaccount.RefreshError](err)
-	if !ok || failed.Leg != externalaccount.LegImpersonate || failed.Retryable {
-		t.Fatalf("%v, want a RefreshError", err)
-	}
-	keepsSecrets(t, w, err)
-}
-
-// stuck are credentials that never have a token, and tell nothing else.
-type stuck struct{ externalaccount.AnyCredentials }
-
-func (stuck) QuotaProject() string   { return "" }
-func (stuck) UniverseDomain() string { return "" }
-
-func (stuck) CachedToken(ctx context.Context) (externalaccount.Token, error) {
-	<-ctx.Done()
-	return externalaccount.Token{}, ctx.Err()
-}
-
-func TestACallThatHangsIsGivenUp(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		_, err := cloudauthadapter.FromCredentials(stuck{}).Credentials().Token(t.Context())
-		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != time.Minute {
-			t.Errorf("%v after %v, want %v", err, took, time.Minute)
-		}
-	})
-}
-
 func TestEachCallerOfAProviderHasItsOwnDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
+		w := adaptertest.NewWorld()
 		w.Fault(fakecloud.Fault{Service: "google-sts", Latency: 5 * time.Second})
-		provider := cloudauthadapter.FromCredentials(w.credentials(t))
+		provider := cloudauthadapter.FromCredentials(adaptertest.Credentials(t, w))
 		go func() {
 			if _, err := provider.Token(t.Context()); err != nil {
 				t.Errorf("the patient caller: %v", err)

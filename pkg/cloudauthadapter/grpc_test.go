@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/wifmint/wifmint/pkg/cloudauthadapter"
+	"github.com/wifmint/wifmint/pkg/internal/adaptertest"
 	"github.com/wifmint/wifmint/pkg/tokensource"
 )
 
@@ -85,10 +86,10 @@ func checkHealth(t *testing.T, connection grpc.ClientConnInterface) error {
 
 func TestASourceAuthenticatesGRPCCalls(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	stored := w.holds(t, "token", "")
+	w := adaptertest.NewWorld()
+	stored := w.Holds(t, "token", "")
 	server := serveRPC(t, stored.Value.Reveal())
-	perRPC := grpc.WithPerRPCCredentials(tokensource.PerRPC{Source: w.source()})
+	perRPC := grpc.WithPerRPCCredentials(tokensource.PerRPC{Source: w.Source()})
 
 	if err := server.call(t, server.tls(), perRPC); err != nil {
 		t.Error(err)
@@ -103,21 +104,21 @@ func TestASourceAuthenticatesGRPCCalls(t *testing.T) {
 
 func TestAFailedSourceFailsTheGRPCCall(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
+	w := adaptertest.NewWorld()
 	server := serveRPC(t, "")
-	err := server.call(t, server.tls(), grpc.WithPerRPCCredentials(tokensource.PerRPC{Source: w.source()}))
-	if status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), secretName) {
+	err := server.call(t, server.tls(), grpc.WithPerRPCCredentials(tokensource.PerRPC{Source: w.Source()}))
+	if status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), adaptertest.Secret) {
 		t.Errorf("%v, want what the source said", err)
 	}
-	keepsSecrets(t, w, err)
+	w.KeepsSecrets(t, err)
 }
 
 func TestGooglesTransportAuthenticatesGRPCCalls(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	stored := w.holds(t, "token", "")
+	w := adaptertest.NewWorld()
+	stored := w.Holds(t, "token", "")
 	server := serveRPC(t, stored.Value.Reveal())
-	provider := cloudauthadapter.FromSource(w.source())
+	provider := cloudauthadapter.FromSource(w.Source())
 	for name, adapted := range map[string]*auth.Credentials{
 		"our credentials": provider.Credentials(),
 		"the provider":    auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: provider}),

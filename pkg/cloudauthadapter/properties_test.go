@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/wifmint/wifmint/pkg/cloudauthadapter"
+	"github.com/wifmint/wifmint/pkg/internal/adaptertest"
 )
 
 func TestRequestsAreBilledToTheQuotaProject(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	credentials := cloudauthadapter.FromCredentials(w.credentials(t).WithQuotaProject("quota")).Credentials()
-	answer, err := w.client(t, credentials, "").Get(api)
+	w := adaptertest.NewWorld()
+	credentials := cloudauthadapter.FromCredentials(adaptertest.Credentials(t, w).WithQuotaProject("quota")).Credentials()
+	answer, err := newClient(t, w, credentials, "").Get(adaptertest.API)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,21 +26,21 @@ func TestRequestsAreBilledToTheQuotaProject(t *testing.T) {
 
 func TestATokenStaysInItsUniverse(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	credentials := cloudauthadapter.FromCredentials(w.credentials(t)).Credentials()
-	_, err := w.client(t, credentials, "example.cloud").Get(api)
+	w := adaptertest.NewWorld()
+	credentials := cloudauthadapter.FromCredentials(adaptertest.Credentials(t, w)).Credentials()
+	_, err := newClient(t, w, credentials, "example.cloud").Get(adaptertest.API)
 	if err == nil || !strings.Contains(err.Error(), "universe") {
 		t.Errorf("%v, want a refusal", err)
 	}
-	if universe, err := cloudauthadapter.FromCredentials(w.credentials(t).WithUniverseDomain("example.cloud")).Credentials().UniverseDomain(t.Context()); universe != "example.cloud" {
+	if universe, err := cloudauthadapter.FromCredentials(adaptertest.Credentials(t, w).WithUniverseDomain("example.cloud")).Credentials().UniverseDomain(t.Context()); universe != "example.cloud" {
 		t.Errorf("universe %q, %v", universe, err)
 	}
 }
 
 func TestTheProjectIsTheEnvironmentsOrTheCredentials(t *testing.T) {
-	w := newWorld()
+	w := adaptertest.NewWorld()
 	asked := 0
-	credentials := cloudauthadapter.FromCredentials(w.credentialsBy(t, projects{w, &asked})).Credentials()
+	credentials := cloudauthadapter.FromCredentials(adaptertest.Credentials(t, projects{w, &asked})).Credentials()
 	for _, tt := range []struct{ variable, want string }{{"", "pool-project"}, {"elsewhere", "elsewhere"}} {
 		t.Setenv("GOOGLE_CLOUD_PROJECT", tt.variable)
 		if project, err := credentials.ProjectID(t.Context()); project != tt.want || err != nil {
@@ -53,13 +54,13 @@ func TestTheProjectIsTheEnvironmentsOrTheCredentials(t *testing.T) {
 
 // projects answers for the Cloud Resource Manager.
 type projects struct {
-	world
+	adaptertest.World
 	asked *int
 }
 
 func (p projects) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host != "cloudresourcemanager.googleapis.com" {
-		return p.world.RoundTrip(r)
+		return p.World.RoundTrip(r)
 	}
 	*p.asked++
 	body := io.NopCloser(strings.NewReader(`{"projectId": "pool-project"}`))
@@ -70,7 +71,7 @@ func TestCredentialsThatTellNothingLeaveItToTheEnvironment(t *testing.T) {
 	for _, name := range []string{"GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"} {
 		t.Setenv(name, "from "+name)
 	}
-	credentials := cloudauthadapter.FromCredentials(stuck{}).Credentials()
+	credentials := cloudauthadapter.FromCredentials(adaptertest.Stuck{}).Credentials()
 	project, _ := credentials.ProjectID(t.Context())
 	quota, _ := credentials.QuotaProjectID(t.Context())
 	universe, _ := credentials.UniverseDomain(t.Context())
@@ -81,11 +82,11 @@ func TestCredentialsThatTellNothingLeaveItToTheEnvironment(t *testing.T) {
 
 func TestAStoredTokenTellsItsProjectAndItsUniverse(t *testing.T) {
 	t.Setenv("GOOGLE_CLOUD_PROJECT", "")
-	access, id := newWorld(), newWorld()
-	access.holds(t, "token", "")
-	id.holds(t, "token", service)
+	access, id := adaptertest.NewWorld(), adaptertest.NewWorld()
+	access.Holds(t, "token", "")
+	id.Holds(t, "token", adaptertest.Service)
 	for name, p := range map[string]cloudauthadapter.Provider{
-		"an access token": cloudauthadapter.FromSource(access.source()), "an ID token": cloudauthadapter.IDTokens(id.source(), service),
+		"an access token": cloudauthadapter.FromSource(access.Source()), "an ID token": cloudauthadapter.IDTokens(id.Source(), adaptertest.Service),
 	} {
 		credentials := p.Credentials()
 		project, err := credentials.ProjectID(t.Context())

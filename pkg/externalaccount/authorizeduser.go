@@ -51,7 +51,7 @@ func NewAuthorizedUser(f *AuthorizedUserFile, o Options) (*AuthorizedUser, error
 	}
 	u := assembleUser(&own, o, &login{turn: make(chan struct{}, 1), refreshToken: f.RefreshToken})
 	if googleapi.FitsHeader(f.Token.Reveal()) {
-		u.kept = Token{Value: f.Token, Expiry: own.Expiry}
+		u.kept.Store(&Token{Value: f.Token, Expiry: own.Expiry})
 	}
 	if missing := own.missing(); u.TokenState() == Invalid && len(missing) > 0 {
 		return nil, configErrorf("making credentials of a login: there is no access token that is still good, and to get one it lacks %s; %s",
@@ -131,7 +131,7 @@ func (u *AuthorizedUser) check(rawURL string) error {
 // tokens, and these credentials forget them. Without a refresh token it is the
 // access token that is revoked. Copies of the credentials lose the refresh token
 // too; the access tokens that they keep are void. It fails with a *[RefreshError], of
-// the leg config if there is nothing to revoke, as there is not a second time.
+// [LegConfig] if there is nothing to revoke, as there is not a second time.
 func (u *AuthorizedUser) Revoke(ctx context.Context) error {
 	leave, err := u.login.enter(ctx)
 	if err != nil {
@@ -213,7 +213,7 @@ func (u *AuthorizedUser) with(change func(*AuthorizedUserFile)) *AuthorizedUser 
 	f := *u.file
 	change(&f)
 	d := assembleUser(&f, u.options, u.login)
-	d.kept = u.KeptToken()
+	d.kept.Store(u.kept.Load())
 	return d
 }
 

@@ -29,6 +29,7 @@ type AuthorizedUserFile struct {
 	// ClientID and ClientSecret are the OAuth client that the login was made with.
 	ClientID     string
 	ClientSecret secret.Text
+	// RefreshToken is what the login gave. Without it Token serves until Expiry.
 	RefreshToken secret.Text
 	// TokenURL is where Google takes the refresh token. It is required for a
 	// workforce pool, and https://oauth2.UNIVERSE/token (in the file token_uri) if
@@ -39,7 +40,8 @@ type AuthorizedUserFile struct {
 	// RevokeURL is where the login can be ended; empty means
 	// https://sts.UNIVERSE/v1/revoke or, for a Google account,
 	// https://oauth2.UNIVERSE/revoke.
-	RevokeURL      string
+	RevokeURL string
+	// QuotaProjectID is whom requests are billed to; see [Options].Getenv.
 	QuotaProjectID string
 	// UniverseDomain is filled in with "googleapis.com".
 	UniverseDomain string

@@ -29,12 +29,12 @@ func readAWSSource(v jsondoc.Value, o FileOptions) *AWSSource {
 	v.Fields("environment_id", "regional_cred_verification_url", "region_url", "url", "imdsv2_session_token_url", "cred_verification_url")
 	const wantID = `write "aws1", the one version there is`
 	metadata := func(field string) string {
-		return v.Get(field).Matching(func(s string) bool { return isMetadataURL(s, o) },
+		return readURL(v.Get(field), func(s string) bool { return isMetadataURL(s, o) },
 			"write a URL of EC2's metadata service, on http://169.254.169.254 or http://[fd00:ec2::254]")
 	}
 	return &AWSSource{
 		EnvironmentID: v.Get("environment_id").Required(wantID).Matching(func(s string) bool { return s == "aws1" }, wantID),
-		RegionalCredVerificationURL: v.Get("regional_cred_verification_url").Matching(func(s string) bool { return isVerificationURL(s, o) },
+		RegionalCredVerificationURL: readURL(v.Get("regional_cred_verification_url"), func(s string) bool { return isVerificationURL(s, o) },
 			"write "+strconv.Quote(subjecttoken.DefaultVerificationURL)),
 		RegionURL:             metadata("region_url"),
 		URL:                   metadata("url"),
@@ -54,15 +54,17 @@ func (f *File) readAWSRole(v jsondoc.Value) {
 }
 
 // isMetadataURL reports whether s is EC2's metadata service, by address: a name
-// could lead anywhere, and what answers is believed to be AWS.
+// could lead anywhere, and what answers is believed to be AWS. Of the URLs that
+// https://google.aip.dev/auth/4117 allows, it takes those that supplier.IMDS asks:
+// the service speaks http on port 80.
 func isMetadataURL(s string, o FileOptions) bool {
 	u, err := url.Parse(s)
-	if err != nil || !isHTTP(u) {
+	if err != nil || !isHTTP(u) || u.User != nil {
 		return false
 	}
 	host, err := netip.ParseAddr(u.Hostname())
 	known := err == nil && (host == netip.AddrFrom4([4]byte{169, 254, 169, 254}) || host == netip.MustParseAddr("fd00:ec2::254"))
-	return known || o.AllowAnyEndpoint
+	return known && u.Scheme == "http" && (u.Port() == "" || u.Port() == "80") || o.AllowAnyEndpoint
 }
 
 // isVerificationURL reports whether s is GetCallerIdentity at AWS STS, on the

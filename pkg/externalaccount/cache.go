@@ -5,38 +5,6 @@ import (
 	"time"
 )
 
-// TokenState tells what a token is still good for.
-type TokenState int
-
-const (
-	// Invalid is a token that has expired, and the zero Token.
-	Invalid TokenState = iota
-	// Stale is a token that is good for another 225 s at most, or claims to be for
-	// more than 12 h 15 min, which no token of Google's is: it should be replaced.
-	Stale
-	// Fresh is any other.
-	Fresh
-)
-
-func (s TokenState) String() string {
-	switch s {
-	case Stale:
-		return "stale"
-	case Fresh:
-		return "fresh"
-	}
-	return "invalid"
-}
-
-// staleBefore is how long before its expiry a token is renewed in Google's
-// libraries: a metadata server caches for 4 minutes, and so never returns a token
-// that would be renewed once more.
-const staleBefore = 225 * time.Second
-
-// longestLife is that of Google's tokens, 12 hours, and what a slow clock adds to
-// it. The expiry in a login's file is whatever somebody has written there.
-const longestLife = 12*time.Hour + 15*time.Minute
-
 const (
 	// staleRetry is how long a stale token is used without another try to replace
 	// it: an outage shall not make every request wait, and neither shall tokens that
@@ -48,17 +16,6 @@ const (
 	// callers try at once.
 	tryTime = 5 * time.Second
 )
-
-// State is the token's at a time.
-func (t Token) State(now time.Time) TokenState {
-	switch left := t.Expiry.Sub(now); {
-	case t.Value.IsZero() || left <= 0:
-		return Invalid
-	case left <= staleBefore || left > longestLife:
-		return Stale
-	}
-	return Fresh
-}
 
 // CachedToken returns a token with the scopes in effect, which is the one of the
 // last call while that is [Fresh]. Of the callers that find it [Stale] one in 10 s
@@ -79,7 +36,7 @@ func (h *holder) CachedToken(ctx context.Context) (Token, error) {
 		kept, state = h.look()
 	}
 	if state != Invalid {
-		return kept, nil
+		return *kept, nil
 	}
 	return h.replace(ctx, kept)
 }
@@ -93,9 +50,10 @@ func (h *holder) Refresh(ctx context.Context) (Token, error) { return h.share(ct
 // Before, it is the one that a user's file has, and else the zero Token. It never
 // makes one.
 func (h *holder) KeptToken() Token {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.kept
+	if kept := h.kept.Load(); kept != nil {
+		return *kept
+	}
+	return Token{}
 }
 
 // TokenState is that of KeptToken now.
@@ -104,8 +62,12 @@ func (h *holder) TokenState() TokenState {
 	return state
 }
 
-func (h *holder) look() (Token, TokenState) {
-	kept := h.KeptToken()
+// look returns the kept token, which is not to be changed.
+func (h *holder) look() (*Token, TokenState) {
+	kept := h.kept.Load()
+	if kept == nil {
+		return new(Token), Invalid
+	}
 	return kept, kept.State(h.now())
 }
 
@@ -122,7 +84,7 @@ func (h *holder) takeTurn(ctx context.Context) bool {
 }
 
 // try replaces a stale token, in a while that the caller can spare.
-func (h *holder) try(ctx context.Context, stale Token) {
+func (h *holder) try(ctx context.Context, stale *Token) {
 	limit := tryTime
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/4)
@@ -133,10 +95,10 @@ func (h *holder) try(ctx context.Context, stale Token) {
 }
 
 // replace makes a token, or returns the one that was kept since the caller saw old.
-func (h *holder) replace(ctx context.Context, old Token) (Token, error) {
+func (h *holder) replace(ctx context.Context, old *Token) (Token, error) {
 	return h.share(ctx, func(ctx context.Context) (Token, error) {
 		if made, state := h.look(); state != Invalid && !made.Value.Equal(old.Value) {
-			return made, nil
+			return *made, nil
 		}
 		return h.renew(ctx)
 	})
@@ -166,8 +128,9 @@ func (h *holder) renew(ctx context.Context) (token Token, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	// One that was given up may come in after its successor, and then is no better.
-	if err == nil && (ctx.Err() == nil || token.Expiry.After(h.kept.Expiry)) {
-		h.kept = token
+	if err == nil && (ctx.Err() == nil || token.Expiry.After(h.KeptToken().Expiry)) {
+		kept := token
+		h.kept.Store(&kept)
 	}
 	h.nextTry = h.now().Add(staleRetry)
 	return token, err
@@ -177,5 +140,5 @@ func (h *holder) renew(ctx context.Context) (token Token, err error) {
 func (h *holder) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.kept = Token{}
+	h.kept.Store(nil)
 }

@@ -3,6 +3,7 @@ package externalaccount
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -251,6 +252,30 @@ func TestWhoComesAfterTheLastHasGivenUpStartsAnew(t *testing.T) {
 		}
 		cached(t, c)
 	})
+}
+
+// Readers take no lock. What they read is one token, not parts of two.
+func TestATokenIsReplacedAsAWhole(t *testing.T) {
+	t.Parallel()
+	first := time.Now().Add(time.Hour).Truncate(time.Second)
+	made := 0
+	h := &holder{scopes: []string{platform}}
+	h.mint = func(context.Context, []string) (Token, error) {
+		made++
+		return Token{Value: secret.New(strconv.Itoa(made)), Expiry: first.Add(time.Duration(made) * time.Second)}, nil
+	}
+	var all sync.WaitGroup
+	for _, call := range []func(context.Context) (Token, error){h.CachedToken, h.CachedToken, h.Refresh} {
+		all.Go(func() {
+			for range 200 {
+				got, err := call(t.Context())
+				if want := strconv.Itoa(int(got.Expiry.Sub(first) / time.Second)); err != nil || got.Value.Reveal() != want {
+					t.Errorf("%s with the expiry of %s, %v", got.Value.Reveal(), want, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // Another's comes between a caller's look at the kept one and the making of a new one.

@@ -31,7 +31,7 @@ var _ AnyCredentials = (*Credentials)(nil)
 // New makes credentials of a file that ParseFile accepted, or of one that was
 // put together in Go, of which Audience and SubjectTokenType are required. If
 // neither the file nor the options name a source, every call fails with a
-// *[RefreshError] of the leg config.
+// *[RefreshError] of [LegConfig].
 func New(f *File, o Options) *Credentials {
 	o = o.filled()
 	own := *f
@@ -81,7 +81,7 @@ func (c *Credentials) SubjectToken(ctx context.Context) (secret.Text, error) {
 
 // Revoke has the program of an executable source forget what it keeps, such as a
 // login, for which it has to be interactive, and forgets the kept token. Fails with
-// a *RefreshError, of the leg config if the source is another one, which has nothing
+// a *RefreshError, of [LegConfig] if the source is another one, which has nothing
 // to revoke.
 func (c *Credentials) Revoke(ctx context.Context) error {
 	source, ok := c.proof.Source.(interface{ Revoke(context.Context) error })

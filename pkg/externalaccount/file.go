@@ -1,5 +1,5 @@
-// Package externalaccount makes Google access tokens of a credential file, which
-// is a kind of identity from elsewhere, or of a person's login. Its type decides:
+// Package externalaccount makes Google access tokens of a credential file, such as
+// gcloud writes. The file's type decides whose they are:
 //
 //   - external_account (https://google.aip.dev/auth/4117): [Credentials] of a
 //     workload or workforce identity pool, of a file that holds no key. The proof of
@@ -13,14 +13,21 @@
 //     any of these.
 //
 // [ParseAny] and [LoadAny] read a file of any type, strictly, and
-// [AnyFile.Credentials] makes the credentials of it. Who takes files of one type
-// only, as a function does that shall run on no person's login, has [ParseFile],
-// [LoadFile] and [New], and links no other. Files are also structs that can be put
-// together in Go, and encode to JSON again.
+// [AnyFile.Credentials] makes the credentials of it:
+//
+//	file, err := externalaccount.LoadAny(path, externalaccount.FileOptions{})
+//	credentials, err := file.Credentials(externalaccount.Options{
+//		Scopes: []string{"https://www.googleapis.com/auth/cloud-platform"},
+//	})
+//	client := &http.Client{Transport: credentials.Transport(nil)}
+//
+// Who takes files of one type only, as a function does that shall run on no
+// person's login, has [ParseFile], [LoadFile] and [New], and links no other. Files
+// are also structs that can be put together in Go, and encode to JSON again.
 //
 // There are two ways to use credentials. [Credentials.Exchange] and
 // [Credentials.Token] make a new token at every call, for whoever keeps tokens
-// elsewhere. [Credentials.CachedToken] keeps one for as long as it is good, and so
+// elsewhere, as in package tokenstore. [Credentials.CachedToken] keeps one for as long as it is good, and so
 // do [Credentials.Apply] and [Credentials.Transport], which authenticate requests;
 // all kinds of credentials have these three.
 //
@@ -61,7 +68,9 @@ type File struct {
 	Type string
 	// Audience is the provider's full resource name, such as
 	// "//iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/POOL/providers/PROVIDER".
-	Audience         string
+	Audience string
+	// SubjectTokenType is one of package subjecttoken's constants, the one that goes
+	// with the source.
 	SubjectTokenType string
 	// TokenURL is filled in when the file leaves it out: Google STS of its universe.
 	TokenURL string
@@ -73,9 +82,12 @@ type File struct {
 	// 600 to 43200; 0 means unset.
 	ServiceAccountTokenLifetimeSeconds int
 	// ClientID and ClientSecret authenticate an OAuth client to Google STS; mostly empty.
-	ClientID                 string
-	ClientSecret             secret.Text
-	QuotaProjectID           string
+	ClientID     string
+	ClientSecret secret.Text
+	// QuotaProjectID is whom requests are billed to; see [Options].Getenv.
+	QuotaProjectID string
+	// WorkforcePoolUserProject is the number or id of the project that exchanges are
+	// billed to; for a workforce pool only, and of no effect with a ClientID.
 	WorkforcePoolUserProject string
 	// UniverseDomain is filled in with "googleapis.com".
 	UniverseDomain string
@@ -170,7 +182,7 @@ func readUniverse(v jsondoc.Value, absent string) string {
 	if !u.Present() {
 		return absent
 	}
-	return u.Matching(isUniverse, `write the domain of the universe's APIs, such as "googleapis.com"`)
+	return readURL(u, isUniverse, `write the domain of the universe's APIs, such as "googleapis.com"`)
 }
 
 // isUniverse has the endpoint check, which knows domains, look at the host that
@@ -188,6 +200,27 @@ func defaultTokenURL(universe string, certificate bool) string {
 		host = "sts.mtls."
 	}
 	return "https://" + host + universe + "/v1/token"
+}
+
+// readURL is the text of a URL that ok accepts. It is [jsondoc.Value.Matching] that
+// shows no password.
+func readURL(v jsondoc.Value, ok func(string) bool, want string) string {
+	s := v.Matching(nil, want)
+	if v.Present() && !ok(s) {
+		v.Problem(foundURL(s), want)
+		return ""
+	}
+	return s
+}
+
+// foundURL is what a problem tells to have found: the URL itself, for which empty
+// stands, unless there may be a password in it. An @ is enough for that in a text that
+// is no good as a URL, but for the one of a service account's email.
+func foundURL(s string) string {
+	if before, _, _ := strings.Cut(s, "/serviceAccounts/"); strings.Contains(before, "@") {
+		return "a URL with an @, and perhaps a password, in it"
+	}
+	return ""
 }
 
 func readEndpoint(v jsondoc.Value, service, universe string, o FileOptions) string {
@@ -219,7 +252,7 @@ func (f *File) readImpersonation(v jsondoc.Value, o FileOptions) {
 func readImpersonationURL(v jsondoc.Value, universe string, o FileOptions) string {
 	s := readEndpoint(v, "iamcredentials", universe, o)
 	if _, email := splitImpersonationURL(s); v.Present() && !o.AllowAnyEndpoint && email == "" {
-		v.Problem("", wantImpersonation)
+		v.Problem(foundURL(s), wantImpersonation)
 	}
 	return s
 }

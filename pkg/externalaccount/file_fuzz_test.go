@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/pkg/jsondoc"
 	"github.com/wifmint/wifmint/pkg/secret"
 )
@@ -22,6 +23,9 @@ func FuzzParseFile(f *testing.F) {
 		`{"type":"external_account","audience":"` + provider + `","subject_token_type":` + mtls + `,"credential_source":{"certificate":{"use_default_certificate_config":true}}}`} {
 		f.Add([]byte(seed), false)
 		f.Add([]byte(seed), true)
+	}
+	for _, seed := range hostilejson.Seeds(string(gcloud)) {
+		f.Add([]byte(seed), false)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, anyEndpoint bool) {
 		got, err := ParseFile(data, FileOptions{AllowAnyEndpoint: anyEndpoint, AllowExecutable: true})
@@ -78,6 +82,11 @@ func FuzzParseAny(f *testing.F) {
 		`{"type": "service_account", "private_key": "x"}`} {
 		f.Add([]byte(seed), false)
 		f.Add([]byte(seed), true)
+	}
+	for _, valid := range []string{minimal, workforceLogin, googleLogin, impersonating(minimal)} {
+		for _, seed := range hostilejson.Seeds(valid) {
+			f.Add([]byte(seed), false)
+		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte, anyEndpoint bool) {
 		o := FileOptions{AllowAnyEndpoint: anyEndpoint, AllowExecutable: true}

@@ -224,7 +224,7 @@ func TestEachMistakeIsToldWithWhatToWrite(t *testing.T) {
 		}, []string{
 			`credential_source.imdsv2_session_token_url: found "http://169.254.169.254.example.com/"; write a URL of EC2's metadata service`,
 			`credential_source.region_url: found "http://metadata.google.internal/"; write a URL of EC2's metadata service`,
-			`credential_source.url: found "http://169.254.169.254@example.com/"; write a URL of EC2's metadata service`,
+			`credential_source.url: found a URL with an @, and perhaps a password, in it; write a URL of EC2's metadata service`,
 		}},
 		{"a region of no grammar", map[string]string{"aws_region": `"Ireland"`}, []string{`aws_region: found "Ireland"; write an AWS region, such as "eu-west-1"`}},
 		{"a role by name", map[string]string{"aws_role_arn": `"reports"`}, []string{`aws_role_arn: found "reports"; write the ARN of a role`}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wifmint/wifmint/pkg/internal/flight"
@@ -22,9 +23,10 @@ type holder struct {
 	clock                  func() time.Time // nil means time.Now
 
 	renewing flight.Flight[Token]
-	mu       sync.Mutex
-	kept     Token
-	nextTry  time.Time // to replace a stale token
+	kept     atomic.Pointer[Token] // nil is the zero Token
+
+	mu      sync.Mutex // of who replaces kept, and not of who reads it
+	nextTry time.Time  // to replace a stale token
 }
 
 func newHolder(o Options, quotaProject, universe string) holder {

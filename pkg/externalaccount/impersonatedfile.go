@@ -30,7 +30,8 @@ type ImpersonatedFile struct {
 	// Source are the source_credentials, of any type. Required.
 	Source AnyFile
 	// Scopes are in effect if the options have none; mostly empty.
-	Scopes         []string
+	Scopes []string
+	// QuotaProjectID is whom requests are billed to; see [Options].Getenv.
 	QuotaProjectID string
 	// UniverseDomain is filled in with that of Source, and can be no other: whoever
 	// impersonates sends its token there.

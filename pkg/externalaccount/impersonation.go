@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/wifmint/wifmint/pkg/impersonate"
-	"github.com/wifmint/wifmint/pkg/secret"
 )
 
 // IAMEndpoint is where the file impersonates: the origin, and what path a proxy
@@ -34,17 +33,6 @@ func splitImpersonationURL(s string) (endpoint, email string) {
 		email = ""
 	}
 	return endpoint, email
-}
-
-// Token is a Google access token.
-type Token struct {
-	// Value is fit for a header: visible ASCII only.
-	Value secret.Text
-	// Expiry is in UTC, in whole seconds, and was in the future when the token came.
-	Expiry time.Time
-	// ServiceAccount is the email of the account that the token is of; empty if
-	// it is of the federated identity itself.
-	ServiceAccount string
 }
 
 // impersonationScope is what the federated token needs to impersonate with. What

@@ -1,10 +1,15 @@
 package externalaccount
 
 import (
+	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"unicode"
+
+	"github.com/wifmint/wifmint/internal/hostilejson"
 )
 
 // projects answers for the Cloud Resource Manager API, and leaves the rest to the wire.
@@ -76,4 +81,45 @@ func TestTheProjectIDIsLookedUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever answers for Google: an id that is there, or an error without the token.
+func FuzzProjectAnswer(f *testing.F) {
+	for _, seed := range hostilejson.Seeds(`{"projectNumber":"123456","projectId":"my-project","lifecycleState":"ACTIVE"}`) {
+		f.Add(false, seed)
+	}
+	for _, seed := range hostilejson.Seeds(`{"error":{"code":403,"status":"PERMISSION_DENIED","message":"TOKEN may not"}}`) {
+		f.Add(true, seed)
+	}
+	f.Add(true, "TOKEN")
+	file, err := ParseFile([]byte(minimal), FileOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, refused bool, body string) {
+		google := &projects{wire: newWire(), status: http.StatusOK}
+		if refused {
+			google.status = http.StatusForbidden
+		}
+		c := New(file, Options{Scopes: []string{platform}, Getenv: lookup(env), HTTPClient: &http.Client{Transport: google}})
+		if err := c.Apply(t.Context(), http.Header{}); err != nil {
+			t.Fatal(err)
+		}
+		token := c.KeptToken().Value.Reveal()
+		google.body = strings.ReplaceAll(body, "TOKEN", token)
+		id, err := c.ProjectID(t.Context())
+		if err == nil {
+			if id == "" || refused || !json.Valid([]byte(google.body)) {
+				t.Errorf("%q is read of %q", id, body)
+			}
+			return
+		}
+		failed, ok := errors.AsType[*ProjectError](err)
+		if !ok || id != "" || failed.Retryable || failed.Number != "123456" || failed.HTTPStatus != google.status {
+			t.Fatalf("%q and %#v", id, err)
+		}
+		if text := err.Error(); len(text) > 2000 || strings.ContainsFunc(text, unicode.IsControl) || strings.Contains(text, token) {
+			t.Errorf("got %q", text)
+		}
+	})
 }

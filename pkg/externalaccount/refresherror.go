@@ -15,19 +15,22 @@ import (
 type Leg string
 
 const (
-	LegConfig         Leg = "config"
+	// LegConfig is the file and the options, before anything is sent.
+	LegConfig Leg = "config"
+	// LegAWSCredentials is the finding of AWS keys and a region.
 	LegAWSCredentials Leg = "aws-credentials"
 	// LegSign is the making of the subject token, whatever the source.
 	LegSign Leg = "sign"
 	// LegSTS is the exchange, and the refreshing of a person's login.
-	LegSTS         Leg = "sts"
+	LegSTS Leg = "sts"
+	// LegImpersonate is the service account's token from IAM Credentials.
 	LegImpersonate Leg = "impersonate"
 )
 
 // RefreshError is a token that could not be made. Err is the leg's own typed
 // error: *supplier.Error, *supplier.ChainError, *subjecttoken.Error,
 // *googlests.Error or *impersonate.Error; of a [subjecttoken.Source] of one's own
-// it is whatever that failed with; and of the leg config it is a *[ConfigError].
+// it is whatever that failed with; and of [LegConfig] it is a *[ConfigError].
 type RefreshError struct {
 	// Leg is empty if the caller's context ended while a token was being made,
 	// maybe for several callers at once, and if what was made expired meanwhile.

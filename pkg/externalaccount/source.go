@@ -15,7 +15,8 @@ import (
 // TokenFileSource is a credential_source with a file.
 type TokenFileSource struct {
 	// Path is relative to the working directory.
-	Path   string
+	Path string
+	// Format tells how the file holds the token.
 	Format subjecttoken.Format
 }
 
@@ -23,30 +24,37 @@ type TokenFileSource struct {
 // encoding/json it shows fingerprints in the places of the headers' values and of
 // the URL's query, which may hold a key.
 type URLSource struct {
+	// URL is absolute, http or https.
 	URL string
 	// Headers are sent along. Their values may be keys.
 	Headers map[string]secret.Text
-	Format  subjecttoken.Format
+	// Format tells how the answer holds the token.
+	Format subjecttoken.Format
 }
 
 // ExecutableSource is a credential_source with an executable, or the same as a
 // pluggable_source.
 type ExecutableSource struct {
+	// Command is the program's path and its arguments, see [subjecttoken.Executable].
 	Command string
 	// Timeout is timeout_millis; zero means 30 s.
 	Timeout time.Duration
 	// InteractiveTimeout is interactive_timeout_millis, for [Options.Interactive];
 	// zero means that the program is not made for it.
 	InteractiveTimeout time.Duration
-	OutputFile         string
+	// OutputFile is output_file, where the program keeps its last answer; it may be
+	// empty without an InteractiveTimeout.
+	OutputFile string
 }
 
 // CertificateSource is a credential_source with a certificate.
 type CertificateSource struct {
 	// ConfigLocation is certificate_config_location. Either it or UseDefaultConfig is set.
-	ConfigLocation   string
+	ConfigLocation string
+	// UseDefaultConfig is use_default_certificate_config: gcloud's own file.
 	UseDefaultConfig bool
-	TrustChainPath   string
+	// TrustChainPath is trust_chain_path, a PEM file; empty means none.
+	TrustChainPath string
 }
 
 const wantSource = `write where the subject token comes from: {"environment_id": "aws1"} for AWS, else an object with "file", "url", "certificate" or "executable"`
@@ -242,6 +250,6 @@ func readCertificateSource(v jsondoc.Value) *CertificateSource {
 // checkMutualTLS refuses the endpoint that is known to ask for no certificate.
 func (f *File) checkMutualTLS(v jsondoc.Value) {
 	if u, err := url.Parse(f.TokenURL); err == nil && u.Hostname() == "sts."+f.UniverseDomain {
-		v.Get("token_url").Problem("", "write "+jsondoc.Quote(defaultTokenURL(f.UniverseDomain, true))+", where Google asks for the certificate")
+		v.Get("token_url").Problem(foundURL(f.TokenURL), "write "+jsondoc.Quote(defaultTokenURL(f.UniverseDomain, true))+", where Google asks for the certificate")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -145,6 +146,8 @@ func TestCallsAreOnRecordWithoutWhatTheyCarried(t *testing.T) {
 	askSecretsManager(t, c, "GetSecretValue", map[string]any{"SecretId": "a"})
 	askSecretsManager(t, c, "PutSecretValue", map[string]any{"SecretId": "b", "SecretString": "planted-value", "ClientRequestToken": strings.Repeat("t", 32)})
 	askSecretsManager(t, c, "BatchGetSecretValue", map[string]any{"SecretIdList": []string{"a", "b"}})
+	post(t, c, tokenURL, url.Values{"audience": {provider}, "subject_token": {"planted-token"}})
+	callIAM(t, c, "planted-token", "reports@p-roject.iam.gserviceaccount.com:signBlob", "{}")
 
 	var got []string
 	for _, call := range c.Calls() {
@@ -154,6 +157,8 @@ func TestCallsAreOnRecordWithoutWhatTheyCarried(t *testing.T) {
 		"secretsmanager GetSecretValue a  200",
 		"secretsmanager PutSecretValue b ResourceNotFoundException 400",
 		"secretsmanager BatchGetSecretValue a,b  200",
+		"google-sts token " + provider + " invalid_request 400",
+		"iamcredentials signBlob reports@p-roject.iam.gserviceaccount.com UNAUTHENTICATED 401",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
@@ -164,8 +169,8 @@ func TestCallsAreOnRecordWithoutWhatTheyCarried(t *testing.T) {
 	if text, _ := json.Marshal(c.Calls()); strings.Contains(string(text), "planted") {
 		t.Errorf("a value is on record: %s", text)
 	}
-	if all, gets := c.Count("", ""), c.Count("secretsmanager", "GetSecretValue"); all != 3 || gets != 1 {
-		t.Errorf("%d calls, %d of them GetSecretValue; want 3 and 1", all, gets)
+	if all, gets := c.Count("", ""), c.Count("secretsmanager", "GetSecretValue"); all != 5 || gets != 1 {
+		t.Errorf("%d calls, %d of them GetSecretValue; want 5 and 1", all, gets)
 	}
 	c.ResetCalls()
 	if n := c.Count("", ""); n != 0 {
@@ -222,12 +227,18 @@ func FuzzSecretsManagerAnswersWhatever(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var out map[string]any
-		if err := json.NewDecoder(answer.Body).Decode(&out); err != nil {
-			t.Fatalf("status %d and no JSON: %v", answer.StatusCode, err)
+		var out struct {
+			Code string `json:"__type"`
 		}
-		if answer.StatusCode != http.StatusOK && out["__type"] == "" {
-			t.Errorf("status %d without an error code: %v", answer.StatusCode, out)
+		switch err := json.NewDecoder(answer.Body).Decode(&out); {
+		case len(body) > 1<<20: // is not read to its end, and refused without a word
+			if answer.StatusCode != http.StatusRequestEntityTooLarge {
+				t.Errorf("status %d for %d bytes", answer.StatusCode, len(body))
+			}
+		case err != nil:
+			t.Errorf("status %d and no JSON: %v", answer.StatusCode, err)
+		case (answer.StatusCode == http.StatusOK) != (out.Code == ""):
+			t.Errorf("status %d and the error code %q", answer.StatusCode, out.Code)
 		}
 		after, found := c.Secret("a")
 		if _, current := after.Labelled("AWSCURRENT"); found && !current {

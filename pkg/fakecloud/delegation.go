@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// UserToken is a user's access token, from the OAuth token endpoint by
-// domain-wide delegation.
-const UserToken TokenKind = "user"
-
 // Delegation lets a service account act for the users of a Google Workspace
 // domain (domain-wide delegation).
 type Delegation struct {
@@ -90,17 +86,11 @@ func readAssertion(token string) (claims assertion, ok bool) {
 
 func (c *Cloud) serveOAuth(w http.ResponseWriter, r *http.Request, call *Call) {
 	if r.URL.Path != oauthTokenPath || r.Method != http.MethodPost {
-		call.Err = errNoMethod.status
-		writeGoogleError(w, errNoMethod)
+		errNoMethod.write(w, call)
 		return
 	}
 	answer, refused := c.redeemAssertion(r, call.Time)
-	if refused != nil {
-		call.Err = refused.code
-		writeJSON(w, refused.status, map[string]string{"error": refused.code, "error_description": refused.description})
-		return
-	}
-	writeJSON(w, http.StatusOK, answer)
+	writeOAuth(w, call, answer, refused)
 }
 
 // oauthToken is the token endpoint's answer (RFC 6749, 5.1).

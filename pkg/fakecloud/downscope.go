@@ -11,11 +11,6 @@ import (
 	"unicode/utf8"
 )
 
-// DownscopedToken is a token that Google STS has bounded by a Credential Access
-// Boundary. It has no Scopes: no service of the cloud takes one, and of Google's
-// only Cloud Storage does.
-const DownscopedToken TokenKind = "downscoped"
-
 // serveSTS is Google STS: one path for exchanges of what others issued and of
 // Google's own access tokens.
 func (c *Cloud) serveSTS(w http.ResponseWriter, r *http.Request, call *Call) {
@@ -27,12 +22,7 @@ func (c *Cloud) serveSTS(w http.ResponseWriter, r *http.Request, call *Call) {
 		return
 	}
 	answer, refused := c.downscope(r, call.Time)
-	if refused != nil {
-		call.Err = refused.code
-		writeJSON(w, refused.status, map[string]string{"error": refused.code, "error_description": refused.description})
-		return
-	}
-	writeJSON(w, http.StatusOK, answer)
+	writeOAuth(w, call, answer, refused)
 }
 
 // downscopedToken is Google's answer, which has no expires_in if the token is

@@ -71,7 +71,7 @@ func TestADownscopedTokenExpiresWithItsSource(t *testing.T) {
 	}
 }
 
-func TestDownscopingRefuses(t *testing.T) {
+func TestDownscopingRefusesWhatGoogleRefuses(t *testing.T) {
 	t.Parallel()
 	const resource = `"availableResource":"//storage.googleapis.com/projects/_/buckets/b"`
 	for name, test := range map[string]struct {

@@ -22,7 +22,8 @@ func invalidArgument(message string) *googleError {
 	return &googleError{code: http.StatusBadRequest, status: "INVALID_ARGUMENT", message: message}
 }
 
-func writeGoogleError(w http.ResponseWriter, e *googleError) {
+func (e *googleError) write(w http.ResponseWriter, call *Call) {
+	call.Err = e.status
 	status := map[string]any{"code": e.code, "message": e.message, "status": e.status}
 	if e.reason != "" {
 		status["details"] = []any{map[string]any{

@@ -60,20 +60,25 @@ func identifyGoogleSTS(r *http.Request, body []byte) (operation, resource string
 
 func (c *Cloud) serveGoogleSTS(w http.ResponseWriter, r *http.Request, call *Call) {
 	if r.URL.Path != "/v1/token" || r.Method != http.MethodPost {
-		call.Err = errNoMethod.status
-		writeGoogleError(w, errNoMethod)
+		errNoMethod.write(w, call)
 		return
 	}
 	answer, refused := c.exchangeToken(r, call.Time)
+	writeOAuth(w, call, answer, refused)
+}
+
+// writeOAuth writes an answer, which nil leaves empty, or else the refusal.
+func writeOAuth(w http.ResponseWriter, call *Call, answer any, refused *oauthError) {
 	switch {
 	case refused == errUnavailable:
-		call.Err = refused.code
-		writeGoogleError(w, &googleError{code: refused.status, status: refused.code, message: refused.description})
+		(&googleError{code: refused.status, status: refused.code, message: refused.description}).write(w, call)
 	case refused != nil:
 		call.Err = refused.code
 		writeJSON(w, refused.status, map[string]string{"error": refused.code, "error_description": refused.description})
-	default:
+	case answer != nil:
 		writeJSON(w, http.StatusOK, answer)
+	default:
+		w.WriteHeader(http.StatusOK)
 	}
 }
 

@@ -67,8 +67,7 @@ func parseIAMPath(path string) (account, method string, ok bool) {
 func (c *Cloud) serveIAMCredentials(w http.ResponseWriter, r *http.Request, call *Call) {
 	answer, refused := c.answerIAMCredentials(r, call)
 	if refused != nil {
-		call.Err = refused.status
-		writeGoogleError(w, refused)
+		refused.write(w, call)
 		return
 	}
 	writeJSON(w, http.StatusOK, answer)

@@ -25,7 +25,7 @@ const (
 // federate exchanges a subject token for a federated one.
 func federate(t *testing.T, c *fakecloud.Cloud, scope string) string {
 	t.Helper()
-	form := exchangeForm(url.QueryEscape(newSubjectToken(minterKey, noon).document()))
+	form := newSubjectToken(minterKey, noon).form()
 	form.Set("scope", scope)
 	status, answer := post(t, c, tokenURL, form)
 	if status != http.StatusOK {

@@ -25,7 +25,8 @@ type Provider struct {
 	// Audience is the full resource name, such as
 	// "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/pool/providers/aws".
 	Audience string
-	Kind     ProviderKind
+	// Kind zero means AWSProvider.
+	Kind ProviderKind
 	// AWSAccount is the account whose identities an AWSProvider takes; required.
 	AWSAccount string
 	// AllowedRoleARNs are the roles whose sessions are let in, as

@@ -39,7 +39,7 @@ func TestProvidersRulesDecideWhoIsLetIn(t *testing.T) {
 			t.Parallel()
 			c := newFederation(test.provider)
 			c.AddAWSKey(test.key)
-			status, answer := post(t, c, tokenURL, exchangeForm(url.QueryEscape(newSubjectToken(test.key, noon).document())))
+			status, answer := post(t, c, tokenURL, newSubjectToken(test.key, noon).form())
 			if code, _ := answer["error"].(string); code != test.code || (status == 200) != (test.code == "") {
 				t.Errorf("got %d %v, want %q", status, answer, test.code)
 			}
@@ -51,7 +51,7 @@ func TestProvidersRulesDecideWhoIsLetIn(t *testing.T) {
 		foreign := minterKey
 		foreign.ARN = strings.Replace(minterARN, "123456789012", "999999999999", 1)
 		c.AddAWSKey(foreign)
-		status, answer := post(t, c, tokenURL, exchangeForm(url.QueryEscape(newSubjectToken(foreign, noon).document())))
+		status, answer := post(t, c, tokenURL, newSubjectToken(foreign, noon).form())
 		checkOAuthError(t, status, answer, 400, "invalid_grant", "The AWS account 999999999999")
 	})
 }
@@ -68,7 +68,7 @@ func TestUnsignedTargetIsTakenUnlessTheProviderRequiresIt(t *testing.T) {
 		{"authorization", r.Header.Get("Authorization")}, {"host", r.URL.Host}, {"x-amz-date", r.Header.Get("X-Amz-Date")},
 		{"x-amz-security-token", minterKey.SessionToken}, {"x-goog-cloud-target-resource", provider},
 	}}
-	form := exchangeForm(url.QueryEscape(s.document()))
+	form := s.form()
 
 	c := newFederation(fakecloud.Provider{})
 	status, answer := post(t, c, tokenURL, form)
@@ -102,7 +102,7 @@ func TestOAuthClientsAuthenticateInHeaderOrBody(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			c := newFederation(fakecloud.Provider{ClientID: id, ClientSecret: secret})
-			form := exchangeForm(url.QueryEscape(newSubjectToken(minterKey, noon).document()))
+			form := newSubjectToken(minterKey, noon).form()
 			for name, values := range test.form {
 				form[name] = values
 			}

@@ -284,7 +284,7 @@ func TestAVersionWithALabelIsNeverRemoved(t *testing.T) {
 
 // Whatever is done to a secret, every label sits on one version, AWSCURRENT is
 // never lost, and reading yields what it sits on.
-func TestLabelInvariants(t *testing.T) {
+func TestNoLabelIsLostOrOnTwoVersions(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		clock := newClock(morning)

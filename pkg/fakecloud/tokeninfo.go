@@ -28,8 +28,7 @@ func (c *Cloud) TokensInURLs() int {
 
 func (c *Cloud) serveTokenInfo(w http.ResponseWriter, r *http.Request, call *Call) {
 	if r.URL.Path != "/tokeninfo" || r.Method != http.MethodPost && r.Method != http.MethodGet {
-		call.Err = errNoMethod.status
-		writeGoogleError(w, errNoMethod)
+		errNoMethod.write(w, call)
 		return
 	}
 	access, id := c.tokensOf(r)
@@ -42,8 +41,7 @@ func (c *Cloud) serveTokenInfo(w http.ResponseWriter, r *http.Request, call *Cal
 		info, valid = idTokenInfo(id, call.Time)
 	}
 	if !valid {
-		call.Err = "invalid_token"
-		writeJSON(w, http.StatusBadRequest, map[string]string{"error": call.Err, "error_description": "Invalid Value"})
+		writeOAuth(w, call, nil, &oauthError{http.StatusBadRequest, "invalid_token", "Invalid Value"})
 		return
 	}
 	writeJSON(w, http.StatusOK, info)

@@ -15,11 +15,22 @@ const (
 	AccessToken TokenKind = "access_token"
 	// IDToken is a service account's, from generateIdToken.
 	IDToken TokenKind = "id_token"
+	// UserToken is a user's access token, from the OAuth token endpoint by
+	// domain-wide delegation.
+	UserToken TokenKind = "user"
+	// WorkforceToken is a workforce user's access token, from Google STS for a
+	// refresh token.
+	WorkforceToken TokenKind = "workforce"
+	// DownscopedToken is a token that Google STS has bounded by a Credential Access
+	// Boundary. It has no Scopes: no service of the cloud takes one, and of Google's
+	// only Cloud Storage does.
+	DownscopedToken TokenKind = "downscoped"
 )
 
 // IssuedToken is a token that the cloud's Google side has given out. Its String
 // does not show the token.
 type IssuedToken struct {
+	// Token is the token itself, in the clear.
 	Token string
 	Kind  TokenKind
 	// Principal is whose token it is: a service account's email, or, for a
@@ -30,8 +41,8 @@ type IssuedToken struct {
 	// Audience is an ID token's audience, or the provider that vouched for a
 	// federated token.
 	Audience string
-	IssuedAt time.Time
-	Expires  time.Time
+	// IssuedAt and Expires are by the cloud's clock.
+	IssuedAt, Expires time.Time
 	// TargetSigned tells of a federated token whether the signature of the AWS
 	// request covered x-goog-cloud-target-resource.
 	TargetSigned bool

@@ -10,10 +10,6 @@ import (
 	"time"
 )
 
-// WorkforceToken is a workforce user's access token, from Google STS for a
-// refresh token.
-const WorkforceToken TokenKind = "workforce"
-
 // WorkforceUser is someone who has logged in through a workforce identity pool:
 // what gcloud keeps as a file of type external_account_authorized_user.
 type WorkforceUser struct {
@@ -113,15 +109,7 @@ func (c *Cloud) serveWorkforce(w http.ResponseWriter, r *http.Request, call *Cal
 	if refused == nil {
 		answer, refused = serve(form, client, call.Time)
 	}
-	switch {
-	case refused != nil:
-		call.Err = refused.code
-		writeJSON(w, refused.status, map[string]string{"error": refused.code, "error_description": refused.description})
-	case answer != nil:
-		writeJSON(w, http.StatusOK, answer)
-	default:
-		w.WriteHeader(http.StatusOK)
-	}
+	writeOAuth(w, call, answer, refused)
 }
 
 // client authenticates the OAuth client.

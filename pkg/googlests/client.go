@@ -9,6 +9,19 @@
 //     has logged in through a workforce identity pool, [Client.Revoke] ends such a
 //     login, and [Client.Introspect] tells what a token is good for.
 //
+// On AWS, with the subject tokens of package subjecttoken:
+//
+//	var sts googlests.Client
+//	token, err := sts.Exchange(ctx, googlests.ExchangeRequest{
+//		Audience:         source.Audience,
+//		Scopes:           []string{"https://www.googleapis.com/auth/cloud-platform"},
+//		SubjectTokenType: subjecttoken.AWSTokenType,
+//		SubjectToken:     source.SubjectToken, // source is a *subjecttoken.AWS
+//	})
+//
+// Package impersonate takes such a token for one of a service account, and package
+// externalaccount does the whole as a credential file says.
+//
 // Nothing is cached here: keep the [Token] until its Expiry, and a refresh token
 // that came with it in place of the old one.
 //

@@ -19,12 +19,13 @@ type ClientAuthStyle int
 // together as they are, so that is what Google's STS is known to accept and what
 // Basic does; for the ids and secrets that Google issues there is no difference.
 const (
-	Basic ClientAuthStyle = iota
-	Body
+	Basic ClientAuthStyle = iota // in the Authorization header
+	Body                         // as client_id and client_secret in the form
 )
 
 // ClientAuth is an OAuth client's id and secret. The zero value is no client.
 type ClientAuth struct {
+	// Style zero means Basic.
 	Style ClientAuthStyle
 	// ID must not contain a colon in style Basic.
 	ID string

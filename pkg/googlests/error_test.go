@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/pkg/googlests"
 	"github.com/wifmint/wifmint/pkg/secret"
 )
@@ -103,6 +104,9 @@ func FuzzExchangeAnswer(f *testing.F) {
 		goodAnswer, with("expires_in", `"3599"`), with("expires_in", "1e999"), with("token_type", `"bearer"`), `{"access_token":`, "null", "<html>",
 	} {
 		f.Add(body)
+	}
+	for _, seed := range hostilejson.Seeds(goodAnswer) {
+		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		before := time.Now()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -42,7 +43,8 @@ type ExchangeRequest struct {
 	// Google tells no expiry of what it makes from a user's access token: that
 	// expires with the subject token, and is refused if this is not known.
 	SubjectExpiry time.Time
-	Resource      string
+	// Resource is the URI of where the token is to be used (RFC 8693, 2.1).
+	Resource string
 	// ActorToken and ActorTokenType are both set or both empty.
 	ActorToken     secret.Text
 	ActorTokenType string
@@ -63,6 +65,16 @@ const exchanging = "exchanging token"
 // the server meant it.
 func (c *Client) Exchange(ctx context.Context, req ExchangeRequest) (Token, error) {
 	return c.exchange(ctx, failure{op: exchanging}, req)
+}
+
+// ExchangeToken exchanges one subject token at a token endpoint: a [Client]
+// with nothing but a TokenURL, for whoever needs no second one. An empty
+// tokenURL means [DefaultTokenURL], a nil httpClient a shared transport with
+// keep-alive. A universe of one's own, an OAuth client, other timeouts: those
+// are a Client's fields. It fails as [Client.Exchange] does.
+func ExchangeToken(ctx context.Context, httpClient *http.Client, tokenURL string, req ExchangeRequest) (Token, error) {
+	c := Client{TokenURL: tokenURL, HTTPClient: httpClient}
+	return c.Exchange(ctx, req)
 }
 
 func (c *Client) exchange(ctx context.Context, fail failure, req ExchangeRequest) (Token, error) {

@@ -40,8 +40,9 @@ type Introspection struct {
 	Subject string
 	// ClientID is the OAuth client that got the token; often empty.
 	ClientID string
-	Scopes   []string
-	Issuer   string
+	// Scopes are the token's, Issuer is who issued it, as Google tells them.
+	Scopes []string
+	Issuer string
 	// Audience is RFC 7662's; Google tells none.
 	Audience []string
 	// IssuedAt and Expiry are in UTC, in whole seconds; zero if they are not told.

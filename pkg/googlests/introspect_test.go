@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 	"github.com/wifmint/wifmint/pkg/googlests"
 	"github.com/wifmint/wifmint/pkg/secret"
@@ -136,6 +137,9 @@ func FuzzIntrospectionAnswer(f *testing.F) {
 		goodActive, `{"active":false}`, "{}", "null", `{"active":true,"aud":["a"],"exp":1}`, `{"active":true,"iat":2,"exp":"1"}`, `{"active":`, "<html>",
 	} {
 		f.Add(body)
+	}
+	for _, seed := range hostilejson.Seeds(goodActive) {
+		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		got, err := userSTS(answering(200, body)).Introspect(t.Context(), googlests.IntrospectRequest{Token: secret.New("ya29.x")})

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 	"github.com/wifmint/wifmint/pkg/googlests"
 	"github.com/wifmint/wifmint/pkg/secret"
@@ -200,6 +201,9 @@ func TestARefreshedTokensExpiryIsNeverLaterThanGooglesOwn(t *testing.T) {
 func FuzzRefreshAnswer(f *testing.F) {
 	for _, body := range []string{goodRefresh, `{"access_token":"a","expires_in":1,"refresh_token":"r"}`, `{"token_type":null}`, "{}", "null", "<html>"} {
 		f.Add(body)
+	}
+	for _, seed := range hostilejson.Seeds(goodRefresh) {
+		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		token, err := userSTS(answering(200, body)).Refresh(t.Context(), refreshRequest())

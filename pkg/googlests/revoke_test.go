@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"unicode"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 	"github.com/wifmint/wifmint/pkg/googlests"
 	"github.com/wifmint/wifmint/pkg/secret"
@@ -122,4 +124,32 @@ func TestTheStatusTellsWhetherARevocationHappened(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever comes with a status that means that it has happened, or has not: it is
+// believed of 200 and of one refusal alone, and never quoted with the token.
+func FuzzRevokeAnswer(f *testing.F) {
+	for _, seed := range hostilejson.Seeds(`{"error":"invalid_token","error_description":"TOKEN"}`) {
+		f.Add(uint8(1), seed)
+	}
+	for status := range uint8(5) {
+		f.Add(status, `{"error":"TOKEN","error_uri":"TOKEN"}`)
+		f.Add(status, `{"error":{"status":"INVALID_ARGUMENT","message":"no TOKEN"}}`)
+		f.Add(status, "TOKEN\x00\xff")
+	}
+	f.Fuzz(func(t *testing.T, of uint8, body string) {
+		const token = "1//planted-refresh-token"
+		status := []int{200, 400, 401, 404, 202}[of%5]
+		err := userSTS(answering(status, strings.ReplaceAll(body, "TOKEN", token))).Revoke(t.Context(), googlests.RevokeRequest{Token: secret.New(token)})
+		if err == nil {
+			if status != 200 && (status != 400 || !strings.Contains(body, "invalid_") && !strings.Contains(body, `\u`)) {
+				t.Errorf("status %d, %q is believed", status, body)
+			}
+			return
+		}
+		e := asError(t, err)
+		if text := err.Error(); e.Retryable || e.HTTPStatus != status || e.Code == "" || len(text) > 2000 || strings.ContainsFunc(text, unicode.IsControl) || strings.Contains(text, "planted-refresh") {
+			t.Errorf("status %d: got %q", status, text)
+		}
+	})
 }

@@ -2,7 +2,6 @@ package impersonate_test
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -113,15 +112,6 @@ func TestWhatGoogleWouldNotTakeIsNotSent(t *testing.T) {
 	}
 }
 
-// now is when the answers below come.
-var now = time.Date(2026, 1, 2, 2, 4, 5, 0, time.UTC)
-
-func atNow(s server) *impersonate.Client {
-	c := client(s)
-	c.Now = func() time.Time { return now }
-	return c
-}
-
 func TestAccessTokenAnswersThatAreBelieved(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -178,18 +168,7 @@ func TestAccessTokenAnswersThatAreNot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sent := 0
-			got, err := atNow(func(*http.Request) (*http.Response, error) {
-				sent++
-				return response(200, tc.body), nil
-			}).AccessToken(t.Context(), bearer, accessTokenRequest)
-			e := asError(t, err)
-			if e.Code != "invalid_response" || e.HTTPStatus != 200 || e.Retryable || !strings.Contains(e.Message, tc.text) {
-				t.Errorf("got %v, want something about %q", err, tc.text)
-			}
-			if (got != impersonate.Token{}) || sent != 1 || strings.Contains(err.Error(), "ya29") {
-				t.Errorf("token %v after %d calls: %v", got, sent, err)
-			}
+			wantDisbelieved(t, "AccessToken", tc.body, tc.text, "ya29")
 		})
 	}
 }

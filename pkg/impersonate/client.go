@@ -15,7 +15,17 @@
 //   - [Client.UserToken]: an access token of a Google Workspace user, by
 //     domain-wide delegation.
 //
-// To restrict an access token to some buckets, take it to googlests' Downscope.
+// For example:
+//
+//	var iam impersonate.Client
+//	token, err := iam.AccessToken(ctx, bearer, impersonate.AccessTokenRequest{
+//		ServiceAccount: "reports@PROJECT.iam.gserviceaccount.com",
+//		Scopes:         []string{"https://www.googleapis.com/auth/bigquery"},
+//	})
+//
+// Package externalaccount impersonates by itself where a credential file says so.
+// To restrict an access token to some buckets, take it to googlests' Downscope; to
+// have Google say what it is good for, to package tokeninfo.
 //
 // An answer is believed only after it was checked: what comes back without an
 // error has a token in it and an expiry in the future. What fails, fails with
@@ -67,7 +77,7 @@ type Client struct {
 	Now func() time.Time
 }
 
-// Token is an answer, checked.
+// Token is an access token or an ID token, checked: its Value is not empty.
 type Token struct {
 	// Value is fit for a header: visible ASCII only.
 	Value secret.Text

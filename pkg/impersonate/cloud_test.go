@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 	"github.com/wifmint/wifmint/pkg/googlests"
@@ -83,6 +84,15 @@ func response(status int, body string) *http.Response {
 	}
 }
 
+// now is when the server answers.
+var now = time.Date(2026, 1, 2, 2, 4, 5, 0, time.UTC)
+
+func atNow(s server) *impersonate.Client {
+	c := client(s)
+	c.Now = func() time.Time { return now }
+	return c
+}
+
 // silent is a server that nothing may be sent to.
 func silent(tb testing.TB) server {
 	return func(r *http.Request) (*http.Response, error) {
@@ -135,4 +145,24 @@ func asError(tb testing.TB, err error) *impersonate.Error {
 		tb.Fatalf("got %T %v, want an *impersonate.Error", err, err)
 	}
 	return e
+}
+
+// wantDisbelieved has a call get an answer that it must not believe, nor ask for
+// again: the error says what is wrong with it, and repeats nothing of it.
+func wantDisbelieved(t *testing.T, call, body, says string, repeats ...string) {
+	t.Helper()
+	sent := 0
+	err := calls[call](t.Context(), atNow(func(*http.Request) (*http.Response, error) {
+		sent++
+		return response(200, body), nil
+	}), bearer)
+	e := asError(t, err)
+	if e.Code != "invalid_response" || e.HTTPStatus != 200 || e.Retryable || !strings.Contains(e.Message, says) || sent != 1 {
+		t.Errorf("got %v after %d calls, want something about %q", err, sent, says)
+	}
+	for _, text := range repeats {
+		if strings.Contains(err.Error(), text) {
+			t.Errorf("%v repeats %q", err, text)
+		}
+	}
 }

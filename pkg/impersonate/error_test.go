@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 	"github.com/wifmint/wifmint/pkg/impersonate"
 	"github.com/wifmint/wifmint/pkg/secret"
@@ -159,10 +160,10 @@ func TestTheAccountIsNotMasked(t *testing.T) {
 }
 
 func FuzzAccessTokenAnswer(f *testing.F) {
-	for _, body := range []string{
-		`{"accessToken":"ya29.c.x","expireTime":"2026-01-02T03:04:05Z"}`, `{"accessToken":"ya29.c.x","expireTime":"2026-01-02T03:04:05.123+01:00"}`,
-		`{"accessToken":"","expireTime":"9999-12-31T23:59:59Z"}`, `{"accessToken":1}`, `{"accessToken":`, "null", "<html>",
-	} {
+	for _, body := range append(hostilejson.Seeds(`{"accessToken":"ya29.c.x","expireTime":"2026-01-02T03:04:05Z"}`),
+		`{"accessToken":"ya29.c.x","expireTime":"2026-01-02T03:04:05.123+01:00"}`,
+		`{"accessToken":"","expireTime":"9999-12-31T23:59:59Z"}`, `{"accessToken":1}`, `{"accessToken":`,
+	) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
@@ -178,6 +179,13 @@ func FuzzIDTokenAnswer(f *testing.F) {
 		f.Add(idTokenAnswer(jwt(claims)), claims)
 	}
 	f.Add(`{"token":"a.b.c"}`, "{")
+	claims := `{"aud":"` + service + `","exp":1767323045}`
+	for _, seed := range hostilejson.Seeds(claims) {
+		f.Add("", seed)
+	}
+	for _, seed := range hostilejson.Seeds(idTokenAnswer(jwt(claims))) {
+		f.Add(seed, "")
+	}
 	f.Fuzz(func(t *testing.T, body, claims string) {
 		for _, answer := range []string{body, idTokenAnswer(jwt(claims))} {
 			token, err := atNow(answering(200, answer)).IDToken(t.Context(), bearer, idTokenRequest)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 	"github.com/wifmint/wifmint/pkg/impersonate"
 )
@@ -130,10 +131,10 @@ func TestSignaturesThatAreNotBelieved(t *testing.T) {
 
 func FuzzSignedAnswer(f *testing.F) {
 	token := jwt(`{"a":1}`)
-	for _, body := range []string{
-		`{"keyId":"k","signedBlob":"YQ==","signedJwt":"` + token + `"}`, `{"keyId":"","signedBlob":"","signedJwt":""}`, `{"keyId":"k","signedBlob":"a","signedJwt":"a.b.c"}`,
-		`{"keyId":"k\u0000","signedBlob":"YQ","signedJwt":"` + token + `\n"}`, `{"keyId":1}`, `{"keyId":`, "null", "<html>",
-	} {
+	for _, body := range append(hostilejson.Seeds(`{"keyId":"k","signedBlob":"YQ==","signedJwt":"`+token+`"}`),
+		`{"keyId":"","signedBlob":"","signedJwt":""}`, `{"keyId":"k","signedBlob":"a","signedJwt":"a.b.c"}`,
+		`{"keyId":"k\u0000","signedBlob":"YQ","signedJwt":"`+token+`\n"}`, `{"keyId":1}`, `{"keyId":`,
+	) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {

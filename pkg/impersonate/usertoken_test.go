@@ -2,6 +2,7 @@ package impersonate_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -9,9 +10,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 	"github.com/wifmint/wifmint/pkg/impersonate"
 )
@@ -209,4 +213,69 @@ func TestTokenEndpointsAnswersThatAreNotBelieved(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever the two legs answer: a token to be believed, or an error of the leg that
+// went wrong, which quotes neither the assertion nor the bearer token.
+func FuzzUserTokenAnswers(f *testing.F) {
+	signed := `{"keyId":"k","signedJwt":"` + jwt(`{"sub":"`+ada+`"}`) + `"}`
+	const good = `{"access_token":"ya29.u","token_type":"Bearer","expires_in":3599,"scope":"a b"}`
+	for _, told := range append(hostilejson.Seeds(good),
+		`{"access_token":"ya29.u","token_type":"bearer","expires_in":"3599.5"}`, `{"access_token":"ASSERTION","token_type":"Bearer","expires_in":1}`,
+		`{"access_token":{},"token_type":1,"expires_in":[]}`, "<html>ASSERTION</html>",
+	) {
+		f.Add(signed, uint16(200), told)
+	}
+	for _, told := range []string{
+		`{"error":"invalid_grant","error_description":"Invalid JWT Signature: ASSERTION"}`, `{"error":"ASSERTION"}`, `{"error":{"code":400,"status":"ASSERTION","message":"ASSERTION"}}`,
+		"ASSERTION", "<html>\xffASSERTION", `{"error":"` + strings.Repeat("x", 100_000) + `"}`, `{"error_description":"\ud800\u202e` + "\x1b[2J" + `"}`, "",
+	} {
+		f.Add(signed, uint16(400), told)
+		f.Add(signed, uint16(503), told)
+		f.Add(told, uint16(200), good)
+	}
+	f.Add(`{"keyId":"k","signedJwt":"`+jwt(`[]`)+`"}`, uint16(302), good)
+	f.Add(`{"keyId":"BEARER","signedJwt":"BEARER"}`, uint16(200), good)
+	f.Add(`{"keyId":"k","signedJwt":"IHsiYWxnIjoiUlMyNTYifQ.e30.eHl6"}`, uint16(999), `{"error":"invalid_grant","error_description":"ASSERTION"}`)
+	f.Fuzz(func(t *testing.T, signed string, status uint16, told string) {
+		if status < 200 || status > 999 {
+			return
+		}
+		assertion := ""
+		c := atNow(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, ":signJwt") {
+				return response(200, strings.ReplaceAll(signed, "BEARER", bearer.Reveal())), nil
+			}
+			if err := r.ParseForm(); err != nil {
+				t.Fatal(err)
+			}
+			assertion = r.PostForm.Get("assertion")
+			return response(int(status), strings.ReplaceAll(told, "ASSERTION", assertion)), nil
+		})
+		c.MaxAttempts = 1
+		token, err := c.UserToken(t.Context(), bearer, userTokenRequest)
+		if assertion != "" && (strings.Count(assertion, ".") != 2 || strings.ContainsAny(assertion, " \r\n\x00")) {
+			t.Errorf("sent the assertion %q", assertion)
+		}
+		switch {
+		case err == nil && (assertion == "" || status >= 300):
+			t.Errorf("believed %v of status %d to the assertion %q", token, status, assertion)
+		case err == nil || status < 300 || assertion == "":
+			checkBelief(t, token, err)
+		}
+		if err == nil {
+			return
+		}
+		op, text := "signJwt", fmt.Sprintf("%v %+v", err, err)
+		if assertion != "" {
+			op = "token"
+		}
+		if e := asError(t, err); e.Op != op || e.Subject != ada {
+			t.Errorf("of leg %s: %+v", op, e)
+		}
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) || len(text) > 6000 ||
+			strings.Contains(text, bearer.Reveal()) || assertion != "" && strings.Contains(text, assertion) {
+			t.Errorf("unfit text %q", text)
+		}
+	})
 }

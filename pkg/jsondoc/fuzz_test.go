@@ -6,11 +6,13 @@ import (
 	"reflect"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/wifmint/wifmint/internal/hostilejson"
 )
 
 // FuzzParse compares the reader with encoding/json: it refuses all that
 // encoding/json refuses, reads the same from what both take, and refuses
-// beyond that duplicate keys, invalid UTF-8 and deep nesting only.
+// beyond that duplicate keys, invalid UTF-8, deep nesting and long documents only.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"a": [1, -2.5e3, "\u00e9\n", true, false, null, {}], "b": {"c": []}}`, `{"a": 1, "a": 2}`, `[1,]`, `{"a" 1}`, `{"a":`, `"\ud800"`, "\"\xff\"",
@@ -18,7 +20,11 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	for _, seed := range hostilejson.Seeds(`{"a": [1, -2.5e3, "\u00e9\n", true, false, null, {}], "b": {"c": []}}`) {
+		f.Add([]byte(seed))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		long := len(data) > MaxSize
 		d := Parse(data)
 		err := d.Err()
 		root := d.Root()
@@ -34,9 +40,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		duplicates, depth := survey(t, data)
-		strict := duplicates || depth > maxDepth || !utf8.Valid(data)
+		strict := long || duplicates || depth > maxDepth || !utf8.Valid(data)
 		if strict != (err != nil) {
-			t.Fatalf("%q: duplicates %v, depth %d, but the problems are: %v", data, duplicates, depth, err)
+			t.Fatalf("%.1000q of %d bytes: duplicates %v, depth %d, but the problems are: %v", data, len(data), duplicates, depth, err)
 		}
 		if err != nil {
 			return

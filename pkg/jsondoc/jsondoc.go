@@ -2,6 +2,17 @@
 // wrong with it at once: each problem with its JSON path, what was found and
 // what to write instead.
 //
+//	doc := jsondoc.Parse(data)
+//	root := doc.Root().Required("write an object")
+//	root.Fields("name", "port") // any other is a problem
+//	server := Server{
+//		Name: root.Get("name").Required("write a name").Text(),
+//		Port: root.Get("port").Int(),
+//	}
+//	if err := doc.Err(); err != nil {
+//		return err // a Problems: all of them, one a line
+//	}
+//
 // Reading never fails half way: accessors of a missing or wrong value report
 // the problem and return the zero value, so one pass over the document finds
 // all its problems, and [Document.Err] at the end gives them in the order of

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wifmint/wifmint/pkg/externalaccount"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
+	"github.com/wifmint/wifmint/pkg/internal/adaptertest"
 	"github.com/wifmint/wifmint/pkg/oauth2adapter"
 	"github.com/wifmint/wifmint/pkg/supplier"
 	"github.com/wifmint/wifmint/pkg/tokensource"
@@ -20,11 +21,11 @@ import (
 
 // here is a function of Lambda's, whose environment it stands for; nil would be the
 // process's own.
-func here(name string) string { return lambda[name] }
+func here(name string) string { return adaptertest.Getenv(name) }
 
 // What is made of a credential file authenticates the requests of an oauth2 client.
 func ExampleFromCredentials() {
-	cloud := newWorld() // a fake AWS and Google
+	cloud := adaptertest.NewWorld() // a fake AWS and Google
 	file, err := externalaccount.ParseFile([]byte(`{
 		"type": "external_account",
 		"audience": "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/pool/providers/aws",
@@ -56,7 +57,7 @@ func ExampleFromCredentials() {
 
 // The token that wifmint's functions keep in a secret.
 func ExampleFromSource() {
-	source := &tokensource.Source{Secret: "wifmint/reports", Reader: shelf(tokenstore.AccessToken)} // without a Reader: Secrets Manager
+	source := &tokensource.Source{Secret: "wifmint/reports", Reader: adaptertest.Shelf(tokenstore.AccessToken)} // without a Reader: Secrets Manager
 	tokens := oauth2adapter.FromSource(context.Background(), source)
 	token, err := tokens.Token()
 	if err != nil {
@@ -70,7 +71,7 @@ func ExampleFromSource() {
 // An ID token for a service of Cloud Run. If the secret holds one for another
 // service, no request leaves the program.
 func ExampleIDTokens() {
-	source := &tokensource.Source{Secret: "wifmint/api", Reader: shelf(tokenstore.IDToken)}
+	source := &tokensource.Source{Secret: "wifmint/api", Reader: adaptertest.Shelf(tokenstore.IDToken)}
 	for _, audience := range []string{"https://api.example.run.app", "https://billing.example.run.app"} {
 		token, err := oauth2adapter.IDTokens(context.Background(), source, audience).Token()
 		if refused, ok := errors.AsType[*tokensource.Error](err); ok {
@@ -86,7 +87,7 @@ func ExampleIDTokens() {
 
 // Google's own library, signing with what a Lambda function has.
 func ExampleAWSSupplier() {
-	cloud := newWorld()
+	cloud := adaptertest.NewWorld()
 	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, &http.Client{Transport: cloud})
 	source, err := google.NewTokenSource(ctx, google.Config{
 		Audience:                       "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/pool/providers/aws",

@@ -7,6 +7,10 @@
 // gives the text itself, so every place that lets it out can be found by
 // searching for that one name.
 //
+//	token := secret.New("ya29.example")
+//	fmt.Println(token) // sha256: and 12 hex digits
+//	req.Header.Set("Authorization", "Bearer "+token.Reveal())
+//
 // It is a guard against accidents, not against an attacker in the process: the
 // text is in memory in the clear, and a printer that follows unexported pointers
 // by reflection (go-spew, and testify's diffs with it) finds it.

@@ -324,7 +324,7 @@ func TestUnmarshalTakesTheTextItself(t *testing.T) {
 	}
 }
 
-func TestEqualAndZero(t *testing.T) {
+func TestEqualTextsAreEqualAndTheEmptyOneIsZero(t *testing.T) {
 	t.Parallel()
 	a, b := secret.New("abc"), secret.New("abc")
 	if !a.Equal(b) || a.Equal(secret.New("abd")) || a.Equal(secret.New("ab")) || a.Equal(secret.Text{}) || !(secret.Text{}).Equal(secret.New("")) {

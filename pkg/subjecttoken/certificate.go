@@ -78,7 +78,7 @@ func (c *Certificate) SubjectToken(context.Context) (secret.Text, error) {
 // changed since: Google compares the two, and may have bound the token that it
 // gave for one to the certificate. Only when that has expired, or before the
 // first subject token, the files are read. Connections are not reused across
-// certificates.
+// certificates, and TLS sessions are not resumed.
 //
 // The other settings, such as trusted roots and a proxy, are those of base;
 // nil means http.DefaultTransport's.
@@ -127,6 +127,9 @@ func (t *certificateTransport) with(pair *tls.Certificate) *http.Transport {
 	if t.inner.TLSClientConfig == nil {
 		t.inner.TLSClientConfig = &tls.Config{}
 	}
+	// A session that base has, or another of its clones, is that of another
+	// certificate, or of none, and stays so when it is resumed.
+	t.inner.TLSClientConfig.ClientSessionCache = nil
 	// Not Certificates: of those none is sent if the server's list of known
 	// authorities lacks the issuer, and Google's lists none of its customers'.
 	t.inner.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair, nil }

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/wifmint/wifmint/internal/hostilejson"
 )
 
 func TestWhereTheDefaultCertificateConfigIs(t *testing.T) {
@@ -77,6 +79,9 @@ func FuzzCertificateConfig(f *testing.F) {
 		`{"cert_configs":{"workload":{"cert_path":"c","key_path":"k"}},"cert_configs":{}}`, `{"cert_configs":{"WORKLOAD":{}}}`, "[]", "",
 	} {
 		f.Add([]byte(content))
+	}
+	for _, seed := range hostilejson.Seeds(`{"version":1,"cert_configs":{"workload":{"cert_path":"c","key_path":"k"}}}`) {
+		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		files, flaw := readCertificateConfig(content)

@@ -311,6 +311,41 @@ func TestConnectionsAreKeptWhileTheCertificateIsTheSame(t *testing.T) {
 	}
 }
 
+// A resumed session would show the certificate that it was made with.
+func TestNoSessionOutlivesItsCertificate(t *testing.T) {
+	t.Parallel()
+	ca := issue(t, "CA", nil, nextYear())
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, base := google(t, ca, http2)
+			base.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(8)
+			files := install(t, issue(t, "first", ca, nextYear()))
+			source := &Certificate{ConfigLocation: files.config}
+			another := &Certificate{ConfigLocation: install(t, issue(t, "another", ca, nextYear())).config}
+			presents := func(c *Certificate, want string) {
+				t.Helper()
+				if _, err := c.SubjectToken(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				client := &http.Client{Transport: c.Transport(base)} // a new one, with connections of its own
+				resp, err := client.Get(server.URL)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				if got, err := io.ReadAll(resp.Body); err != nil || string(got) != want {
+					t.Errorf("Google sees %q, %v; want %q", got, err, want)
+				}
+			}
+			presents(source, "first")
+			presents(another, "another")
+			files.renew(t, issue(t, "second", ca, nextYear()))
+			presents(source, "second")
+		})
+	}
+}
+
 func TestTheCallersTransportIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	ca := issue(t, "CA", nil, nextYear())

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wifmint/wifmint/internal/hostilejson"
 )
 
 func TestResponsesThatAreNone(t *testing.T) {
@@ -83,6 +85,11 @@ func TestAnExpiryIsTheLastMomentOfNoUse(t *testing.T) {
 func FuzzResponse(f *testing.F) {
 	for _, content := range []string{goodOIDC, goodSAML, expired, failed, "", "{}", "null", goodOIDC[:50], goodOIDC + "x", strings.ToUpper(goodOIDC), `{"version":1e0,"success":false,"code":1e400,"message":"\ud800"}`} {
 		f.Add([]byte(content), true)
+	}
+	for _, valid := range []string{goodOIDC, failed} {
+		for _, seed := range hostilejson.Seeds(valid) {
+			f.Add([]byte(seed), true)
+		}
 	}
 	f.Fuzz(func(t *testing.T, content []byte, keeps bool) {
 		e := &Executable{Now: knownTime, SubjectTokenType: IDTokenType}

@@ -15,7 +15,8 @@ import (
 // like replace the file long before the token in it expires.
 type File struct {
 	// Path is the file, relative to the working directory; required.
-	Path   string
+	Path string
+	// Format tells how the file holds the token.
 	Format Format
 }
 

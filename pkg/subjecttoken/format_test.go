@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/wifmint/wifmint/internal/hostilejson"
 )
 
 func TestFormats(t *testing.T) {
@@ -101,6 +103,9 @@ func TestAFormatThatCannotBeReadIsRefused(t *testing.T) {
 func FuzzFormat(f *testing.F) {
 	for _, content := range []string{planted, `{"access_token":"` + planted + `"}`, `{"access_token":"a","access_token":1}`, "<html>", "{", "\xff", `{"a":null}`, " \n"} {
 		f.Add([]byte(content), "access_token")
+	}
+	for _, seed := range hostilejson.Seeds(`{"access_token":"` + planted + `"}`) {
+		f.Add([]byte(seed), "access_token")
 	}
 	f.Fuzz(func(t *testing.T, content []byte, field string) {
 		for _, format := range []Format{{}, {Type: "json", SubjectTokenFieldName: field}} {

@@ -58,8 +58,9 @@ func (c *keyCache) signer(creds supplier.AwsSecurityCredentials) *v4.Signer {
 
 // Request is what is to be signed.
 type Request struct {
+	// Method is such as "POST"; required.
 	Method string
-	// URL is absolute. Its query is signed in canonical order.
+	// URL is absolute; required. Its query is signed in canonical order.
 	URL string
 	// Payload is the body, "" for none.
 	Payload string
@@ -68,9 +69,10 @@ type Request struct {
 	Headers map[string]string
 }
 
-// SignedRequest is a request that AWS accepts for 15 minutes, as data: every
-// header that has to be sent, none besides.
+// SignedRequest is a request that AWS accepts for 15 minutes, as data. Its Headers
+// are every one that has to be sent, host included, and none besides.
 type SignedRequest struct {
+	// Method, URL and Payload are the [Request]'s.
 	Method  string
 	URL     string
 	Headers []Header

@@ -15,6 +15,18 @@
 // the credential_source of that name (https://google.aip.dev/auth/4117); where
 // they differ, the type says so.
 //
+// # Use
+//
+//	source := &subjecttoken.AWS{
+//		Supplier: supplier.Default(nil),
+//		Audience: "//iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/POOL/providers/PROVIDER",
+//	}
+//	token, err := source.SubjectToken(ctx)
+//
+// What fails, fails with an *[Error] that says whether to try again, or with the
+// error of package supplier. Package googlests exchanges the token; package
+// externalaccount does both, as a credential file says.
+//
 // # Promises
 //
 // A subject token is a credential: whoever holds it, within 15 minutes of its
@@ -33,10 +45,10 @@ import (
 
 // The subject token types of RFC 8693 and of Google's STS, but for [AWSTokenType].
 const (
-	JWTTokenType   = "urn:ietf:params:oauth:token-type:jwt"
-	IDTokenType    = "urn:ietf:params:oauth:token-type:id_token"
-	SAML2TokenType = "urn:ietf:params:oauth:token-type:saml2"
-	MTLSTokenType  = "urn:ietf:params:oauth:token-type:mtls"
+	JWTTokenType   = "urn:ietf:params:oauth:token-type:jwt"      // a JWT of an OpenID Connect provider
+	IDTokenType    = "urn:ietf:params:oauth:token-type:id_token" // the same, where the provider calls it an ID token
+	SAML2TokenType = "urn:ietf:params:oauth:token-type:saml2"    // a SAML 2.0 assertion
+	MTLSTokenType  = "urn:ietf:params:oauth:token-type:mtls"     // what [Certificate] makes
 )
 
 // Source makes subject tokens. Implementations are safe for concurrent use and

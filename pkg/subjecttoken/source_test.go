@@ -148,7 +148,7 @@ func TestWhatAFunctionDoesWrongIsATypedError(t *testing.T) {
 	}
 }
 
-func TestErrorText(t *testing.T) {
+func TestAnErrorTellsItsSource(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("cause")
 	for want, e := range map[string]*Error{

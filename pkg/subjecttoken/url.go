@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/wifmint/wifmint/pkg/internal/googleapi"
+	"github.com/wifmint/wifmint/pkg/internal/wary"
 	"github.com/wifmint/wifmint/pkg/secret"
 )
 
@@ -138,9 +139,10 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// withTransport returns c, or one with a transport that dials anew for every
-// request: there is nothing to keep between tokens an hour apart, and a frozen
-// Lambda thaws with dead connections.
+// withTransport returns c, with no error that quotes an answer: there may be a
+// token in it that looks like none of Google's. If c brings no transport it gets
+// one that dials anew for every request: there is nothing to keep between tokens
+// an hour apart, and a frozen Lambda thaws with dead connections.
 func withTransport(c *http.Client) *http.Client {
 	const patience = 5 * time.Second
 	var own http.Client
@@ -155,6 +157,7 @@ func withTransport(c *http.Client) *http.Client {
 			DisableKeepAlives:   true,
 		}
 	}
+	own.Transport = &wary.Transport{Base: own.Transport}
 	return &own
 }
 

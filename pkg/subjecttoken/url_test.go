@@ -2,6 +2,7 @@ package subjecttoken
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -192,6 +193,26 @@ func TestARealServerThatIsNotThere(t *testing.T) {
 	_, err := azure(server.URL).SubjectToken(ctx)
 	if e := wantError(t, err, "url", "refused"); !e.Retryable {
 		t.Error("not retryable")
+	}
+}
+
+// A token that looks like none of Google's comes without the HTTP around it.
+func TestWhatIsNoHTTPIsNotQuoted(t *testing.T) {
+	t.Parallel()
+	const opaque = "an-opaque-token"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, opaque+"\r\n")
+	}))
+	defer server.Close()
+	_, err := azure(server.URL).SubjectToken(t.Context())
+	if wantError(t, err, "url", "does not speak HTTP"); strings.Contains(err.Error(), opaque) {
+		t.Error(err)
 	}
 }
 

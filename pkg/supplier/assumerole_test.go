@@ -208,7 +208,7 @@ func TestAssumeRoleWithoutWhatItNeedsMakesNoCall(t *testing.T) {
 	}
 }
 
-func TestRoleARNs(t *testing.T) {
+func TestOnlyARolesARNIsTakenForOne(t *testing.T) {
 	t.Parallel()
 	for arn, want := range map[string]bool{
 		"arn:aws:iam::123456789012:role/web":            true,

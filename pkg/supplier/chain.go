@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Chain asks one supplier after the other; the first that succeeds is the
-// answer. Credentials and region are looked for separately: the keys may be in
+// Chain asks one supplier, a link of it, after the other; the first that succeeds
+// is the answer. Credentials and region are looked for separately: the keys may be in
 // a container's endpoint while the region is in the environment.
 //
 // A link that is misconfigured (half a key pair, a bad URL) is passed over like

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/wifmint/wifmint/internal/hostilejson"
 )
 
 const (
@@ -286,6 +288,9 @@ func FuzzCredentialDocument(f *testing.F) {
 		`{"accesskeyid":"a","secretaccesskey":"b","token":"c"}`,
 	} {
 		f.Add([]byte(s))
+	}
+	for _, seed := range hostilejson.Seeds(goodAnswer) {
+		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		creds, reason := parseDocument(body).credentials(testNow())

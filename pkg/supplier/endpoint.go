@@ -9,11 +9,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
-	"sync/atomic"
 	"time"
 
+	"github.com/wifmint/wifmint/pkg/internal/wary"
 	"github.com/wifmint/wifmint/pkg/secret"
 )
 
@@ -87,10 +86,7 @@ func (e endpoint) try(r *http.Request, timeout time.Duration) (_ answer, again b
 	ctx, host := r.Context(), r.URL.Host
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var answered atomic.Bool
-	resp, err := e.client.Do(r.WithContext(httptrace.WithClientTrace(attempt, &httptrace.ClientTrace{
-		GotFirstResponseByte: func() { answered.Store(true) },
-	})))
+	resp, err := e.client.Do(r.WithContext(attempt))
 	var body []byte
 	if err == nil {
 		defer resp.Body.Close()
@@ -107,7 +103,7 @@ func (e endpoint) try(r *http.Request, timeout time.Duration) (_ answer, again b
 		return answer{}, false, &Error{Source: e.source, Reason: fmt.Sprintf("%s did not answer within %v; %s", host, timeout, e.silent), Retryable: true}
 	}
 	again = mayPass(err)
-	return answer{}, again, &Error{Source: e.source, Reason: "calling " + host, Retryable: again, Err: withoutAnswer(err, answered.Load())}
+	return answer{}, again, &Error{Source: e.source, Reason: "calling " + host, Retryable: again, Err: withoutURL(err)}
 }
 
 func (e endpoint) gaveUp(host string, err error) *Error {
@@ -157,20 +153,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-var errNoHTTP = errors.New("what answered does not speak HTTP")
-
-// withoutAnswer takes the URL off a client's error, and if something had answered
-// what net/http quotes of a line that it cannot read: it may be a key, or the token
-// that was sent there.
-func withoutAnswer(err error, answered bool) error {
-	err = withoutURL(err) // which would pass for a net.Error
-	var network net.Error
-	if answered && !errors.As(err, &network) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return errNoHTTP
-	}
-	return err
-}
-
 // withoutURL takes the URL off a client's error: its path may name a credential.
 func withoutURL(err error) error {
 	var u *url.Error
@@ -180,9 +162,10 @@ func withoutURL(err error) error {
 	return err
 }
 
-// confined returns c without redirects and cookies. If c brings no transport
-// of its own it gets one that dials anew for every request: there is nothing to
-// keep between calls hours apart, and a frozen Lambda thaws with dead connections.
+// confined returns c without redirects and cookies, and with no error that quotes
+// an answer: there may be a key in it. If c brings no transport of its own it gets
+// one that dials anew for every request: there is nothing to keep between calls
+// hours apart, and a frozen Lambda thaws with dead connections.
 func confined(c *http.Client, proxy func(*http.Request) (*url.URL, error)) *http.Client {
 	var own http.Client
 	if c != nil {
@@ -198,5 +181,6 @@ func confined(c *http.Client, proxy func(*http.Request) (*url.URL, error)) *http
 			DisableKeepAlives:   true,
 		}
 	}
+	own.Transport = &wary.Transport{Base: own.Transport}
 	return &own
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/wifmint/wifmint/pkg/internal/wary"
 )
 
 func TestContainerFollowsNoRedirectAndSendsItsTokenNowhereElse(t *testing.T) {
@@ -30,7 +32,7 @@ func TestContainerFollowsNoRedirectAndSendsItsTokenNowhereElse(t *testing.T) {
 func TestContainerUsesNoProxy(t *testing.T) {
 	t.Parallel()
 	for _, c := range []*http.Client{nil, {}} {
-		if confined(c, nil).Transport.(*http.Transport).Proxy != nil {
+		if confined(c, nil).Transport.(*wary.Transport).Base.(*http.Transport).Proxy != nil {
 			t.Error("a proxy would be handed the token")
 		}
 	}

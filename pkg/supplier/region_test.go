@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestValidRegion(t *testing.T) {
+func TestOnlyARegionIsTakenForOne(t *testing.T) {
 	t.Parallel()
 	for _, region := range []string{
 		"eu-west-1", "us-gov-east-1", "us-iso-east-1", "us-isob-east-1", "us-isof-south-1", "eu-isoe-west-1",

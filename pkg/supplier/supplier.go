@@ -9,16 +9,24 @@
 //
 // # Use
 //
+//	s := supplier.Default(nil)
+//	keys, err := supplier.Credentials(ctx, s, supplier.SupplierContext{})
+//	region, err := supplier.Region(ctx, s, supplier.SupplierContext{})
+//
 // Ask a supplier through [Credentials] and [Region], never directly: they turn
 // whatever an implementation does wrong (a nil one, empty keys, an error of no
-// type, a region that is no region) into an [Error] or a [ChainError].
+// type, a region that is no region) into an *[Error] or a *[ChainError], which say
+// whether to try again.
+//
+// Package subjecttoken signs with what a supplier yields. [SDK] gives it to a
+// client of the AWS SDK; a program that only calls AWS has no need of this package.
 //
 // # Promises
 //
 // Nothing is cached here but what AssumeRole fetched: a supplier is asked at
 // every signing. Lambda's credentials are environment variables, so asking costs
-// nothing, and a frozen-and-thawed process never signs with credentials it
-// remembered. On Lambda no call to instance metadata is ever made. Every
+// nothing, and a process that Lambda froze between two invocations never signs with
+// credentials it remembered. On Lambda no call to instance metadata is ever made. Every
 // request has a deadline inside its context's, a capped answer and three attempts
 // at most. No key, token or body of an answer is ever part of an error.
 package supplier
@@ -45,6 +53,7 @@ type SupplierContext struct {
 // AwsSecurityCredentials are AWS keys. The zero value is "none", which
 // [Credentials] refuses.
 type AwsSecurityCredentials struct {
+	// AccessKeyID and SecretAccessKey are required.
 	AccessKeyID     string
 	SecretAccessKey secret.Text
 	// SessionToken is empty for long-lived user keys, else required.
@@ -89,9 +98,8 @@ func (e *Error) text() string {
 }
 
 // Credentials asks s for credentials and refuses a nil supplier, an error
-// that is not typed, and keys that cannot be any. It is how the packages to the
-// right call a supplier: whatever the supplier does wrong arrives as an [Error]
-// or a [ChainError]. To tell them apart look for the ChainError first: it holds
+// that is not typed, and keys that cannot be any: whatever the supplier does
+// wrong arrives as an *[Error] or a *[ChainError]. To tell them apart look for the ChainError first: it holds
 // Errors, so errors.As finds one in it too.
 func Credentials(ctx context.Context, s AwsSecurityCredentialsSupplier, sc SupplierContext) (AwsSecurityCredentials, error) {
 	if isNil(s) {

@@ -2,12 +2,19 @@
 // tokeninfo endpoint: whether the token is valid at all, until when, and for
 // which account, scopes or audience.
 //
+//	var google tokeninfo.Client
+//	info, err := google.AccessToken(ctx, token)
+//
 // Use it to prove a token before somebody relies on it. Do not use it to
 // authenticate requests: the endpoint is throttled and meant for debugging, and
 // an ID token can be verified without a call.
 //
 // Google knows access tokens of service accounts and users there, and ID tokens.
-// It does not know federated tokens, which are nobody's account.
+// It does not know federated tokens, which are nobody's account: for those there
+// is Introspect of package googlests.
+//
+// What fails, fails with an *[Error]: of a token that Google does not accept its
+// Code is "invalid_token".
 //
 // The token travels in the body of a POST: a URL ends up in the logs of whoever
 // passes it on. No error of this package shows it.

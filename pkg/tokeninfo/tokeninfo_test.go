@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/pkg/secret"
 	"github.com/wifmint/wifmint/pkg/tokeninfo"
 )
@@ -170,6 +171,9 @@ func FuzzAnAnswerIsReadOrRefused(f *testing.F) {
 	for _, seed := range []string{
 		`{"exp":"1767323045","scope":"openid","email":"a@b"}`, `{"exp":1767323045}`, `{"exp":"-1"}`, `{"exp":1e9}`, `null`, `[]`, `{"exp":`, ``,
 	} {
+		f.Add(seed)
+	}
+	for _, seed := range hostilejson.Seeds(`{"exp":"1767323045","scope":"openid","email":"a@b"}`) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, answer string) {

@@ -71,11 +71,7 @@ func TestACrowdMakesOneReadAndEachWaitsNoLongerThanItWants(t *testing.T) {
 func TestOneOfACrowdTriesToReplaceAStaleToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		token := w.minted(1)
-		w.holds(token)
-		source := w.source()
-		wantToken(t, token)(source.Token(t.Context()))
+		w, token, source := cachedWorld(t)
 		passUntilLeft(token, 200*time.Second)
 		w.cloud.ResetCalls()
 		quick := w.slow(time.Minute)
@@ -106,11 +102,7 @@ func TestOneOfACrowdTriesToReplaceAStaleToken(t *testing.T) {
 func TestATryTakesAQuarterOfTheTimeThatItsCallerHas(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		token := w.minted(1)
-		w.holds(token)
-		source := w.source()
-		wantToken(t, token)(source.Token(t.Context()))
+		w, token, source := cachedWorld(t)
 		passUntilLeft(token, time.Minute)
 		w.slow(time.Minute)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -126,11 +118,7 @@ func TestATryTakesAQuarterOfTheTimeThatItsCallerHas(t *testing.T) {
 func TestWhoGivesUpTakesNobodysTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		token := w.minted(1)
-		w.holds(token)
-		source := w.source()
-		wantToken(t, token)(source.Token(t.Context()))
+		w, token, source := cachedWorld(t)
 		passUntilLeft(token, 200*time.Second)
 		renewed := w.minted(2)
 		w.holds(renewed)
@@ -150,11 +138,7 @@ func TestWhoGivesUpTakesNobodysTurn(t *testing.T) {
 func TestWhoeverTriesIsJoinedByThoseWhoHaveToWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		token := w.minted(1)
-		w.holds(token)
-		source := w.source()
-		wantToken(t, token)(source.Token(t.Context()))
+		w, token, source := cachedWorld(t)
 		passUntilLeft(token, 30*time.Second)
 		renewed := w.minted(2)
 		w.holds(renewed)

@@ -17,7 +17,7 @@
 // How long a token is kept depends on what it has left:
 //
 //   - More than 225 s: it comes from memory, without a lock, an allocation or a call.
-//   - 225 s to 30 s, which means that the functions are late: it is returned as well,
+//   - 225 s to 30 s, when it is called stale and the functions are late: it is returned,
 //     but every 5 s one caller reads the secret first, for a second at most, and gets
 //     the better of the two.
 //   - Less than 30 s: all callers wait for one read of AWSCURRENT and, if that is no

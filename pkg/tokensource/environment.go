@@ -1,10 +1,8 @@
 package tokensource
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"net/url"
 	"os"
 	"sync/atomic"
 
@@ -48,9 +46,9 @@ func (r *environmentReader) open(ctx context.Context) (*tokenstore.Store, error)
 	if err != nil {
 		return nil, err
 	}
-	endpoint := cmp.Or(getenv("AWS_ENDPOINT_URL_SECRETS_MANAGER"), getenv("AWS_ENDPOINT_URL"))
-	if u, err := url.Parse(endpoint); endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-		return nil, errors.New("AWS_ENDPOINT_URL_SECRETS_MANAGER, or else AWS_ENDPOINT_URL, is no URL; write one such as http://127.0.0.1:5000, or nothing")
+	endpoint, err := tokenstore.EndpointFromEnvironment(getenv)
+	if err != nil {
+		return nil, err
 	}
 	store := &tokenstore.Store{Client: tokenstore.NewClient(tokenstore.Options{
 		Region: region, Credentials: supplier.SDK(aws), BaseEndpoint: endpoint,

@@ -9,16 +9,15 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/wifmint/wifmint/pkg/internal/wary"
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
 
@@ -63,17 +62,14 @@ func (x Extension) ReadStage(ctx context.Context, secretID, stage string) (token
 	if err != nil {
 		return none, extensionError(secretID, "NotSent", 0, err.Error())
 	}
-	var answered atomic.Bool
-	answer, err := x.client().Do(r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotFirstResponseByte: func() { answered.Store(true) },
-	})))
+	answer, err := x.client().Do(r)
 	if err != nil {
-		return none, noAnswer(secretID, err, answered.Load())
+		return none, noAnswer(secretID, err)
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxExtensionAnswer+1))
 	if err != nil {
-		return none, noAnswer(secretID, err, true)
+		return none, noAnswer(secretID, err)
 	}
 	current, failed := parseExtension(secretID, answer.StatusCode, body)
 	if failed != nil {
@@ -121,6 +117,8 @@ func (x Extension) client() *http.Client {
 		// when the function thaws.
 		own.Transport = &http.Transport{DialContext: (&net.Dialer{Control: onlyLoopback}).DialContext, DisableKeepAlives: true}
 	}
+	// Whoever has that port may repeat the session token in what is no HTTP.
+	own.Transport = &wary.Transport{Base: own.Transport}
 	return &own
 }
 
@@ -190,15 +188,9 @@ func exceptionIn(body string) string {
 	return ""
 }
 
-func noAnswer(secretID string, err error, answered bool) *tokenstore.Error {
+func noAnswer(secretID string, err error) *tokenstore.Error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
-	}
-	var network net.Error
-	if answered && !errors.As(err, &network) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, context.Canceled) {
-		// net/http quotes the line that it cannot read: the session token, if whoever
-		// has that port repeats it.
-		err = errors.New("what answered does not speak HTTP")
 	}
 	e := extensionError(secretID, "Unreachable", 0, fmt.Sprintf("%v; check that the layer AWS-Parameters-and-Secrets-Lambda-Extension is attached", err))
 	var t interface{ Timeout() bool }

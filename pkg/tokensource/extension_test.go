@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 	"github.com/wifmint/wifmint/pkg/tokenstore"
 )
@@ -252,6 +253,9 @@ func FuzzTheExtensionsAnswer(f *testing.F) {
 	} {
 		f.Add(200, []byte(body))
 		f.Add(400, []byte(body))
+	}
+	for _, seed := range hostilejson.Seeds(valueOf(stored)) {
+		f.Add(200, []byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		current, err := parseExtension("s", status, body)

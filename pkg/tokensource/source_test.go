@@ -131,11 +131,7 @@ func TestTheBetterOfTwoTokens(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld()
-				stale := w.minted(1)
-				w.holds(stale)
-				source := w.source()
-				wantToken(t, stale)(source.Token(t.Context()))
+				w, stale, source := cachedWorld(t)
 				other := w.minted(2)
 				tc.change(&other)
 				w.holds(other)
@@ -166,11 +162,7 @@ func TestAWSPREVIOUSStandsInForTheSameIdentityOnly(t *testing.T) {
 		wantError(t, err, true, "less than 30s left")
 	})
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		narrow := w.minted(1)
-		w.holds(narrow)
-		source := w.source()
-		wantToken(t, narrow)(source.Token(t.Context()))
+		w, _, source := cachedWorld(t)
 		time.Sleep(time.Hour)
 		wide := w.minted(2)
 		wide.Scopes = []string{"https://www.googleapis.com/auth/cloud-platform"}

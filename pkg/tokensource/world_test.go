@@ -33,6 +33,17 @@ func newWorld() *world {
 	return &world{fakecloud.New(fakecloud.Options{Region: "eu-west-1"})}
 }
 
+// cachedWorld is a world whose secret holds a token, and a source that has read it.
+func cachedWorld(t *testing.T) (*world, tokenstore.Token, *tokensource.Source) {
+	t.Helper()
+	w := newWorld()
+	token := w.minted(1)
+	w.holds(token)
+	source := w.source()
+	wantToken(t, token)(source.Token(t.Context()))
+	return w, token, source
+}
+
 // store is Secrets Manager as the functions call it.
 func (w *world) store() *tokenstore.Store {
 	return &tokenstore.Store{Client: tokenstore.NewClient(tokenstore.Options{

@@ -1,8 +1,13 @@
 package tokenstore
 
 import (
+	"bytes"
+	"crypto/tls"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,6 +15,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
+
+	"github.com/wifmint/wifmint/pkg/internal/wary"
 )
 
 const (
@@ -18,6 +25,11 @@ const (
 	// pauses between still fit a Lambda invocation of one minute.
 	attemptTimeout = 10 * time.Second
 	maxAttempts    = 3
+	// maxAnswer holds the longest answer, BatchGetSecretValue's: 20 secrets of 64 KiB,
+	// with the six bytes that JSON may take for one.
+	maxAnswer = 8 << 20
+	// maxAnswerHeader is far above the 1 KiB that AWS sends.
+	maxAnswerHeader = 64 << 10
 )
 
 // Options of [NewClient].
@@ -26,12 +38,13 @@ type Options struct {
 	// and not cached.
 	Region      string
 	Credentials aws.CredentialsProvider
-	// HTTPClient makes the calls, but follows no redirect, and its Timeout, if
-	// zero, becomes 10 s a try. Nil means one with the SDK's usual transport.
+	// HTTPClient makes the calls, but follows no redirect, reads no answer of more
+	// than 8 MiB, and its Timeout, if zero, becomes 10 s a try. Nil means one with
+	// the SDK's usual transport.
 	HTTPClient *http.Client
 	// BaseEndpoint is called instead of the region's endpoint; empty means unset.
-	// No environment variable is read here: whoever honours the SDK's
-	// AWS_ENDPOINT_URL_SECRETS_MANAGER and AWS_ENDPOINT_URL passes their value.
+	// No environment variable is read here: whoever honours the SDK's passes
+	// [EndpointFromEnvironment].
 	BaseEndpoint string
 }
 
@@ -67,7 +80,43 @@ func httpClient(c *http.Client) *http.Client {
 	// Secrets Manager never redirects. Whoever does would be handed the session
 	// token, and with a 307 the token to store as well.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	own.Transport = repeating{&wary.Transport{Base: own.Transport, MaxBody: maxAnswer}}
 	return &own
+}
+
+// repeating sends a request again when the connection that was kept for it turns out
+// to have been closed, as while the function was frozen: at once, where the SDK waits
+// for up to 2 s. Every call this package makes is safe to repeat.
+type repeating struct{ base http.RoundTripper }
+
+func (t repeating) RoundTrip(r *http.Request) (*http.Response, error) {
+	var sent []byte
+	if r.Body != nil {
+		var err error
+		sent, err = io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	resp, kept, err := t.send(r, sent)
+	if err != nil && kept && r.Context().Err() == nil {
+		resp, _, err = t.send(r, sent)
+	}
+	return resp, err
+}
+
+func (t repeating) send(r *http.Request, sent []byte) (_ *http.Response, kept bool, _ error) {
+	var reused atomic.Bool
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) { reused.Store(got.Reused) },
+	}))
+	if r.Body != nil {
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(sent)), nil }
+		r.Body, _ = r.GetBody()
+	}
+	resp, err := t.base.RoundTrip(r)
+	return resp, reused.Load(), err
 }
 
 // transport is the SDK's usual one. It speaks HTTP/2 where the endpoint, or a
@@ -78,7 +127,14 @@ func httpClient(c *http.Client) *http.Client {
 // for 90 s by the clock on the wall, as a frozen function's, is not used again.
 func transport() *http.Transport {
 	t := awshttp.NewBuildableClient().GetTransport()
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 3 * time.Second, PingTimeout: 2 * time.Second}
+	t.HTTP2 = &http.HTTP2Config{
+		SendPingTimeout: 3 * time.Second, PingTimeout: 2 * time.Second,
+		MaxReceiveBufferPerStream: 1 << 20, // of an answer that nobody reads on
+	}
+	t.MaxResponseHeaderBytes = maxAnswerHeader
+	// The next tick is later than that, so most dial: a session that is resumed
+	// spares both sides the certificates. There is one host.
+	t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	return t
 }
 

@@ -70,8 +70,7 @@ func TestClientBoundsEveryCall(t *testing.T) {
 // That the standard library does it then, googleapi's tests show.
 func TestClientGivesUpAConnectionWithoutAPeerWithinOneTry(t *testing.T) {
 	t.Parallel()
-	c := httpClient(nil)
-	transport := c.Transport.(*http.Transport)
+	c, transport := httpClient(nil), transport()
 	if h := transport.HTTP2; h == nil || h.SendPingTimeout <= 0 || h.PingTimeout <= 0 || h.SendPingTimeout+h.PingTimeout > c.Timeout/2 {
 		t.Errorf("a lost HTTP/2 connection is noticed by %+v, a try lasts %v", h, c.Timeout)
 	}

@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/wifmint/wifmint/pkg/internal/googleapi"
+	"github.com/wifmint/wifmint/pkg/internal/wary"
 	"github.com/wifmint/wifmint/pkg/secret"
 )
 
@@ -20,7 +21,8 @@ import (
 // would have.
 type Error struct {
 	// Op is the operation, such as "PutSecretValue".
-	Op       string
+	Op string
+	// SecretID is what the caller gave: a name or an ARN.
 	SecretID string
 	// Code is AWS's error code, such as "AccessDeniedException"; made here:
 	//   - "TooLarge", "InvalidToken": the token cannot be stored; nothing was called
@@ -83,6 +85,9 @@ func newError(op, secretID string, err error, sent ...secret.Text) *Error {
 		e.Code, e.Message, e.Err = "Canceled", "the caller gave up", context.Canceled
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
 		e.Code, e.Message, e.Err = "Timeout", "no answer in time", context.DeadlineExceeded
+	case errors.Is(err, wary.ErrTooLong):
+		e.Code, e.Message = "InvalidResponse", "the answer is too long: check the endpoint, and any proxy before it"
+		e.Retryable = status < 300 || retryableStatus(status)
 	case errors.As(err, new(*smithy.DeserializationError)):
 		e.Code, e.Message = "InvalidResponse", "the answer is not one of Secrets Manager: check the endpoint, and any proxy before it"
 		e.Retryable = status < 300 || retryableStatus(status)
@@ -192,7 +197,7 @@ func apiMessage(op, secretID, code, message string) string {
 
 // quotable tells whether AWS's message for a code has no AWS credential in it. For
 // a bad signature, for one, AWS quotes the canonical request, with the session
-// token in it. Google's tokens are hidden whatever the code.
+// token in it. What looks like a token is hidden whatever the code.
 func quotable(code string) bool {
 	switch code {
 	case notFoundCode, limitExceededCode, "AccessDeniedException", "DecryptionFailure", "EncryptionFailure",

@@ -185,11 +185,7 @@ func TestErrorsNameWhatTheRoleLacks(t *testing.T) {
 
 func TestAReReadThatFailsIsTheWritesError(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	w.holding(t, "s", w.minted(1))
-	w.pass(time.Minute)
-	store := newStore(w.cloud)
-	current := read(t, store, "s")
+	w, store, current := dueWorld(t)
 	if _, err := store.Write(t.Context(), current, w.minted(2), w.due); err != nil {
 		t.Fatal(err)
 	}

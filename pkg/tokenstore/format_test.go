@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wifmint/wifmint/internal/hostilejson"
 	"github.com/wifmint/wifmint/pkg/secret"
 )
 
@@ -309,7 +310,9 @@ func TestEncodeFillsASecretToTheLastByteAndNoFurther(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	for _, token := range []Token{accessToken(), federatedToken(), idToken()} {
-		f.Add(encode(f, token))
+		for _, seed := range hostilejson.Seeds(encode(f, token)) {
+			f.Add(seed)
+		}
 	}
 	f.Add(`{"version":2}`)
 	f.Add(`null`)

@@ -41,7 +41,7 @@ const (
 // Pause is what a secret holds while a person has stopped its target. [Parse], and so
 // [Current.Malformed], wraps it.
 type Pause struct {
-	// Target is the name the config document gives it.
+	// Target is [Token].Target of the token that was there.
 	Target string
 	// At is in UTC, to the second; zero when the secret does not tell.
 	At time.Time
@@ -114,7 +114,8 @@ func (p *Pause) encode() string {
 
 // PauseResult is what a secret holds after a [Store.Pause].
 type PauseResult struct {
-	// Pause is the earlier one's where Already says that there was one.
+	// Pause is the one that the secret tells of. Already tells that it was paused
+	// before, and then it is the earlier one.
 	Pause   Pause
 	Already bool
 	// VersionID is that of AWSCURRENT, a tombstone.
@@ -125,7 +126,7 @@ type PauseResult struct {
 }
 
 // Pause replaces what a secret holds, in AWSCURRENT and in AWSPREVIOUS, by
-// tombstones. Paused already, it keeps the earlier pause and completes it. It never
+// tombstones: documents that have p in them and no token. Paused already, it keeps the earlier pause and completes it. It never
 // creates a secret. Fails with an *[Error]; whether one that is Retryable took
 // effect is not known, and the same Pause again completes it.
 //

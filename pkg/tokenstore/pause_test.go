@@ -174,10 +174,7 @@ func TestAPauseWinsOverAWriterWhereverItCutsIn(t *testing.T) {
 	for cut := range 10 {
 		t.Run(fmt.Sprintf("a pause after %d calls of a writer", cut), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld()
-			w.holding(t, "s", w.minted(1))
-			w.pass(30 * time.Minute)
-			store := newStore(w.cloud)
+			w, store, _ := dueWorld(t)
 			w.after(cut, func() {
 				if _, err := store.Pause(context.Background(), "s", w.pause("")); err != nil {
 					t.Error(err)
@@ -193,11 +190,7 @@ func TestAPauseWinsOverAWriterWhereverItCutsIn(t *testing.T) {
 		})
 		t.Run(fmt.Sprintf("a writer after %d calls of a pause", cut), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld()
-			w.holding(t, "s", w.minted(1))
-			w.pass(30 * time.Minute)
-			store := newStore(w.cloud)
-			early := read(t, store, "s")
+			w, store, early := dueWorld(t)
 			w.after(cut, func() {
 				for _, current := range []Current{early, read(t, store, "s")} {
 					if _, err := store.Write(context.Background(), current, w.minted(2), w.due); err != nil {

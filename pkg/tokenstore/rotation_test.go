@@ -82,8 +82,10 @@ func TestAPendingVersionIsFilledOnceAndMadeCurrent(t *testing.T) {
 	}
 }
 
-func TestMakeCurrentIsACompareAndSwap(t *testing.T) {
-	t.Parallel()
+// pendingWorld is a world where a rotation of the secret s is under way, whose
+// version has its token already, and a store there.
+func pendingWorld(t *testing.T) (*world, *Store) {
+	t.Helper()
 	w := newWorld()
 	w.holding(t, "s", w.minted(1))
 	startRotation(t, w, "s", rotatingTo)
@@ -91,6 +93,12 @@ func TestMakeCurrentIsACompareAndSwap(t *testing.T) {
 	if _, err := store.PutPending(t.Context(), "s", rotatingTo, w.minted(2)); err != nil {
 		t.Fatal(err)
 	}
+	return w, store
+}
+
+func TestMakeCurrentIsACompareAndSwap(t *testing.T) {
+	t.Parallel()
+	w, store := pendingWorld(t)
 	seen := read(t, store, "s")
 	scheduled := w.minted(3)
 	scheduled.Expiry = scheduled.Expiry.Add(time.Minute)
@@ -152,13 +160,7 @@ func TestRemovePendingLeavesTheLabelOfAnotherVersionAlone(t *testing.T) {
 func TestLabelsMovedByACallWhoseAnswerWasLostAreWhereTheyShouldBe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		w.holding(t, "s", w.minted(1))
-		startRotation(t, w, "s", rotatingTo)
-		store := newStore(w.cloud)
-		if _, err := store.PutPending(t.Context(), "s", rotatingTo, w.minted(2)); err != nil {
-			t.Fatal(err)
-		}
+		w, store := pendingWorld(t)
 		lost := fakecloud.Fault{Operation: "UpdateSecretVersionStage", Times: 1, Status: 500, AfterEffect: true}
 
 		w.cloud.Fault(lost)

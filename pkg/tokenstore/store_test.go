@@ -81,6 +81,19 @@ func (w *world) holding(t *testing.T, name string, token Token) {
 	w.cloud.PutSecret(name, encode(t, token))
 }
 
+// dueWorld is a world where the secret s holds a token that is due, a store
+// there, and what that reads.
+func dueWorld(t *testing.T) (*world, *Store, Current) {
+	t.Helper()
+	w := newWorld()
+	w.holding(t, "s", w.minted(1))
+	w.pass(30 * time.Minute)
+	store := newStore(w.cloud)
+	current := read(t, store, "s")
+	w.cloud.ResetCalls()
+	return w, store, current
+}
+
 // stored is the token that a consumer would read now.
 func (w *world) stored(t *testing.T, name string) Token {
 	t.Helper()

@@ -3,8 +3,21 @@
 // lost write, and never by a worse one.
 //
 // A [Store] reads secrets ([Store.Read], [Store.ReadMany]) and replaces what
-// they hold ([Store.Write]); a [Token], or a [Pause], is what they hold. When a token is due for
-// replacement is the caller's to decide.
+// they hold ([Store.Write]); a [Token], or a [Pause], is what they hold. When a
+// token is due, that is, to be replaced, the caller decides:
+//
+//	store := &tokenstore.Store{Client: tokenstore.NewClient(tokenstore.Options{
+//		Region:      "eu-west-1",
+//		Credentials: supplier.SDK(supplier.Default(nil)),
+//	})}
+//	current, err := store.Read(ctx, "wifmint/reports")
+//	if err == nil && due(current) {
+//		result, err := store.Write(ctx, current, next, due) // next is a Token
+//	}
+//
+// The other methods are for rotation functions ([Store.PutPending],
+// [Store.MakeCurrent]) and for people ([Store.Pause], [Store.Versions]). All of them
+// fail with an *[Error], which says whether to try again.
 //
 // # What is promised
 //
@@ -25,7 +38,8 @@
 // # When not to use it
 //
 // To serve requests: a token is good until its Expiry, so a program that uses it
-// keeps it that long instead of reading it again each time. To keep anything but
+// keeps it that long instead of reading it again each time, as package tokensource
+// does. To keep anything but
 // Google tokens: [Store.Write] refuses it.
 package tokenstore
 
@@ -50,9 +64,11 @@ const (
 // [Token.Encode] alone lets the token itself out. Printed, logged or given to
 // encoding/json a Token shows the [secret.Text] fingerprint in its place.
 type Token struct {
-	// Target is the name the config document gives it.
+	// Target is the caller's name for what the token is for; required. wifmint's
+	// functions write the name that their config document gives it.
 	Target string
-	Kind   Kind
+	// Kind is required.
+	Kind Kind
 	// TokenType is "Bearer".
 	TokenType string
 	// Value is the token itself: JSON's access_token, or id_token for an IDToken.
@@ -64,7 +80,7 @@ type Token struct {
 	// Principal is a service account's email; for a federated token the full
 	// resource name of the provider that vouched for it.
 	Principal string
-	// Scopes are an access token's; Audience is an ID token's.
+	// Scopes are an access token's, at least one; Audience is an ID token's.
 	Scopes   []string
 	Audience string
 	// ProjectID and UniverseDomain are empty when unknown.

@@ -19,9 +19,11 @@ const maxVersionPages = 10
 
 // Version is one version of a secret, without its value.
 type Version struct {
+	// ID is the ClientRequestToken that it was put with.
 	ID string
 	// Labels are its staging labels; none once it is out of use.
-	Labels  []string
+	Labels []string
+	// Created is AWS's time; zero if it does not tell.
 	Created time.Time
 }
 

@@ -38,6 +38,7 @@ const (
 // WriteResult is what the secret holds after a [Store.Write].
 type WriteResult struct {
 	Outcome Outcome
+	// Current is what was written, or what was found in its stead.
 	Current Current
 }
 

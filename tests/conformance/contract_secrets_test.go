@@ -56,7 +56,7 @@ func TestSecretsManagerContractOnFakecloud(t *testing.T) {
 
 func TestSecretsManagerContractOnMoto(t *testing.T) {
 	t.Parallel()
-	base := startMoto(t)
+	base := startMoto(t, "127.0.0.1", nil)
 	v := vault{Client: secretsManagerAt(base, http.DefaultTransport), ctx: t.Context()}
 	listed := map[string]difference{}
 	for _, d := range motoDifferences() {

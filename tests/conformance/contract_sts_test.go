@@ -38,7 +38,7 @@ type awsAccount struct {
 }
 
 func stsAccounts(t *testing.T) []awsAccount {
-	base := startMoto(t)
+	base := startMoto(t, "127.0.0.1", nil)
 	trust := func(user string) string {
 		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"` + user + `"}}]}`
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wifmint/wifmint/internal/bootstraptest"
 	"github.com/wifmint/wifmint/internal/lambdaapi"
 	"github.com/wifmint/wifmint/pkg/tokensource"
 )
@@ -24,17 +25,12 @@ func (w *world) mixed(lines ...string) (answers []string) {
 // run has a function of ours, which is no container's, handle an event.
 func (w *world) run(function string) (response string) {
 	w.t.Helper()
-	visitSources(w.t)
-	bootstrap, err := lambdaapi.Build(w.t.Context(), root, "./functions/"+function, w.t.TempDir())
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	env := maps.Clone(w.functions)
 	env["AWS_REGION"] = region
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
 		env[name] = w.callers[name]
 	}
-	e, err := lambdaapi.Start(w.t.Context(), lambdaapi.Function{Bootstrap: bootstrap, Env: env, Timeout: 30 * time.Second})
+	e, err := lambdaapi.Start(w.t.Context(), lambdaapi.Function{Bootstrap: bootstraptest.Build(w.t, "./functions/"+function), Env: env, Timeout: 30 * time.Second})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/wifmint/wifmint/internal/bootstraptest"
 	"github.com/wifmint/wifmint/internal/lambdaapi"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 )
@@ -69,12 +70,9 @@ func TestEachFunctionDoesExactlyWhatItsPolicyAllows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	visitSources(t)
 	bootstraps := map[string]string{}
 	for name := range roles {
-		if bootstraps[name], err = lambdaapi.Build(t.Context(), root, "./functions/"+strings.ToLower(name), t.TempDir()); err != nil {
-			t.Fatal(err)
-		}
+		bootstraps[name] = bootstraptest.Build(t, "./functions/"+strings.ToLower(name))
 	}
 	for name, stack := range stacks {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,6 @@
 package conformance_test
 
 import (
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -47,10 +46,7 @@ func TestTheFunctionsTakeEveryFileOfEventsInSAMsContainers(t *testing.T) {
 func TestBoto3InvokesTheFunctionsInSAMsContainersAndTheAWSCLIRotatesThroughThem(t *testing.T) {
 	needImages(t)
 	w := newWorld(t, dockerHost(t))
-	port := freePort(t, "127.0.0.1")
-	address := net.JoinHostPort("127.0.0.1", port)
-	w.sam("local", "start-lambda", "--host", "127.0.0.1", "--port", port, "--warm-containers", "LAZY").serve(t, address)
-	w.callers["AWS_ENDPOINT_URL_LAMBDA"] = "http://" + address
+	w.callers["AWS_ENDPOINT_URL_LAMBDA"] = w.sam("local", "start-lambda", "--host", "127.0.0.1", "--port", "0", "--warm-containers", "LAZY").serve(t)
 
 	w.holds(w.invoke("Minter", `{}`), "minter", "minted")
 	w.holds(w.invoke("Minter", `{}`), "minter", "fresh")

@@ -53,12 +53,7 @@ func newWorld(t *testing.T, host string) *world {
 		<-served
 	})
 
-	address := net.JoinHostPort(host, freePort(t, host))
-	_, port, _ := net.SplitHostPort(address)
-	w.moto = "http://" + address
-	moto := map[string]string{"MOTO_DOCKER_LAMBDA_IMAGE": lambdaImage, "MOTO_DOCKER_NETWORK_MODE": "bridge"}
-	tool{path: venvProgram(t, "sam", "moto_server"), args: []string{"-H", host, "-p", port}, env: moto}.serve(t, address)
-
+	w.moto = startMoto(t, host, map[string]string{"MOTO_DOCKER_LAMBDA_IMAGE": lambdaImage, "MOTO_DOCKER_NETWORK_MODE": "bridge"})
 	w.functions = functionEnv(fakecloud.EndpointsAt("http://"+listener.Addr().String()), w.moto, theTargets)
 	w.callers = map[string]string{
 		"AWS_ENDPOINT_URL": w.moto, "AWS_DEFAULT_REGION": region, "AWS_MAX_ATTEMPTS": "1",

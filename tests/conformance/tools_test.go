@@ -4,21 +4,23 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io/fs"
+	"fmt"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wifmint/wifmint/internal/bootstraptest"
 )
 
 // TestMain runs the tests and takes away what they share.
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := bootstraptest.Run(m)
 	removeBuilds()
 	removeImages()
 	os.Exit(code)
@@ -33,6 +35,31 @@ func missing(t *testing.T, why string) {
 		t.Fatal(why)
 	}
 	t.Skip(why)
+}
+
+// venvProgram is the path of a program in the virtual environment that
+// .ci/venv makes. Where that is not there, or is not what its list has now, the
+// test skips; under WIFMINT_REQUIRE=all it fails.
+func venvProgram(t *testing.T, venv, program string) string {
+	t.Helper()
+	// Both are read here, so that a result that go test keeps is not taken for that
+	// of other versions.
+	listed, err := os.ReadFile(root + "/.ci/python/" + venv + ".txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	installed, err := os.ReadFile(root + "/.venv/" + venv + "/list.txt")
+	if err == nil && !bytes.Equal(installed, listed) {
+		err = fmt.Errorf("the virtual environment %q is not what .ci/python/%s.txt lists", venv, venv)
+	}
+	if err != nil {
+		missing(t, err.Error())
+	}
+	path, err := filepath.Abs(filepath.Join(root, ".venv", venv, "bin", program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // tool is somebody else's program. Of the caller's environment it sees what finds
@@ -50,7 +77,7 @@ type tool struct {
 func (p tool) command(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.path, p.args...)
 	cmd.Dir = p.dir
-	cmd.Env = []string{"PYTHONUNBUFFERED=1"}
+	cmd.Env = []string{"PYTHONUNBUFFERED=1", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull}
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); name == "PATH" || name == "HOME" || strings.HasPrefix(name, "GO") || strings.HasPrefix(name, "DOCKER_") {
 			cmd.Env = append(cmd.Env, variable)
@@ -89,13 +116,36 @@ func (p tool) mustOutput(t *testing.T) string {
 	return stdout
 }
 
-// serve starts the program and waits until its port answers. It ends with the test.
-func (p tool) serve(t *testing.T, address string) {
+// said is what a server prints. moto's and SAM's tell where they listen in the
+// same words.
+type said struct {
+	log  bytes.Buffer
+	told bool
+	url  chan string // there is room for one
+}
+
+var listening = regexp.MustCompile(`Running on (http://\S+)\s`)
+
+func (s *said) Write(p []byte) (int, error) {
+	s.log.Write(p)
+	if s.told {
+		return len(p), nil
+	}
+	if found := listening.FindSubmatch(s.log.Bytes()); found != nil {
+		s.told = true
+		s.url <- string(found[1])
+	}
+	return len(p), nil
+}
+
+// serve starts the program, and returns the URL where it listens. It ends with the
+// test.
+func (p tool) serve(t *testing.T) (url string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	var log bytes.Buffer
+	out := &said{url: make(chan string, 1)}
 	cmd := p.command(ctx)
-	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		cancel()
 		t.Fatal(err)
@@ -109,49 +159,21 @@ func (p tool) serve(t *testing.T, address string) {
 		cancel()
 		<-ended
 		if t.Failed() {
-			t.Logf("%s said:\n%s", filepath.Base(p.path), log.String())
+			t.Logf("%s said:\n%s", filepath.Base(p.path), out.log.String())
 		}
 	})
-	deadline := time.After(time.Minute)
-	for tick := time.Tick(50 * time.Millisecond); ; {
-		if conn, err := net.DialTimeout("tcp", address, time.Second); err == nil {
-			_ = conn.Close()
-			return
-		}
-		select {
-		case <-tick:
-		case <-ended:
-			t.Fatalf("%s ended instead of listening on %s", p.path, address)
-		case <-deadline:
-			t.Fatalf("%s does not listen on %s", p.path, address)
-		}
+	select {
+	case url = <-out.url:
+	case <-ended:
+		t.Fatalf("%s ended instead of listening", p.path)
+	case <-time.After(time.Minute):
+		t.Fatalf("%s does not listen", p.path)
 	}
+	return url
 }
 
-// freePort is a port of host that nobody listens on at the moment.
-func freePort(t *testing.T, host string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
-// visitSources reads the folders that the functions are built from. Go takes a
-// test's result from its cache unless something changed that the test itself
-// looked at, and what go build and sam build looked at does not count.
+// visitSources looks at what SAM builds the functions from.
 func visitSources(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"go.mod", "go.sum", "Makefile", "samconfig.toml", "deploy", "events", "functions", "internal", "pkg"} {
-		err := filepath.WalkDir(filepath.Join(root, name), func(_ string, _ fs.DirEntry, err error) error { return err })
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	bootstraptest.Visit(t, "go.mod", "go.sum", "Makefile", "samconfig.toml", "deploy", "events", "functions", "internal", "pkg")
 }

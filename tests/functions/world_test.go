@@ -3,13 +3,10 @@
 package functions_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/wifmint/wifmint/internal/bootstraptest"
 	"github.com/wifmint/wifmint/internal/keeper"
 	"github.com/wifmint/wifmint/internal/lambdaapi"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
@@ -38,52 +36,7 @@ var role = fakecloud.AWSKey{
 	ARN: "arn:aws:sts::123456789012:assumed-role/wifmint/wifmint",
 }
 
-// bootstraps are built once for all tests.
-var bootstraps struct {
-	sync.Mutex
-	dir   string
-	paths map[string]string
-}
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "wifmint-functions-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	bootstraps.dir, bootstraps.paths = dir, map[string]string{}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
-
-func bootstrap(t *testing.T, function string) string {
-	t.Helper()
-	bootstraps.Lock()
-	defer bootstraps.Unlock()
-	if bootstraps.paths[function] == "" {
-		visitSources(t)
-		path, err := lambdaapi.Build(t.Context(), root, "./functions/"+function, filepath.Join(bootstraps.dir, function))
-		if err != nil {
-			t.Fatal(err)
-		}
-		bootstraps.paths[function] = path
-	}
-	return bootstraps.paths[function]
-}
-
-// visitSources reads the folders that functions are built from. Go takes a test's
-// result from its cache unless something changed that the test itself looked at,
-// and what go build looked at does not count. A folder changes with its files.
-func visitSources(t *testing.T) {
-	t.Helper()
-	for _, name := range []string{"go.mod", "go.sum", "functions", "internal", "pkg"} {
-		err := filepath.WalkDir(filepath.Join(root, name), func(_ string, _ fs.DirEntry, err error) error { return err })
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
+func TestMain(m *testing.M) { os.Exit(bootstraptest.Run(m)) }
 
 // world is a fake cloud on loopback and the functions that run in it. What they
 // write and answer is collected, and searched for secrets when the test ends.
@@ -135,7 +88,7 @@ func newWorld(t *testing.T, targets string) *world {
 // function describes a function of this world, ready to start.
 func (w *world) function(name string) lambdaapi.Function {
 	return lambdaapi.Function{
-		Name: "wifmint-" + name, Bootstrap: bootstrap(w.t, name), Env: maps.Clone(w.env), Timeout: 20 * time.Second,
+		Name: "wifmint-" + name, Bootstrap: bootstraptest.Build(w.t, "./functions/"+name), Env: maps.Clone(w.env), Timeout: 20 * time.Second,
 		Output: func(line string) { w.collect(line) },
 	}
 }
@@ -199,11 +152,9 @@ func (w *world) admin() *secretsmanager.Client {
 
 func (w *world) stored(name string) tokenstore.Token {
 	w.t.Helper()
-	out, err := w.admin().GetSecretValue(context.Background(), &secretsmanager.GetSecretValueInput{SecretId: &name})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	token, err := tokenstore.Parse([]byte(aws.ToString(out.SecretString)))
+	s, _ := w.cloud.Secret(name)
+	current, _ := s.Labelled("AWSCURRENT")
+	token, err := tokenstore.Parse([]byte(current.Value))
 	if err != nil {
 		w.t.Fatal(err)
 	}

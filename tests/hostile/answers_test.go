@@ -40,7 +40,7 @@ var answers = map[string]func(conn net.Conn, request *seen){
 		flood(conn, "10000\r\n"+strings.Repeat("[", 0x10000)+"\r\n")
 	},
 	"answers with a text without end": func(conn net.Conn, _ *seen) {
-		send(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "b\r\n{\"message\":\"\r\n")
+		send(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "c\r\n{\"message\":\"\r\n")
 		flood(conn, "10000\r\n"+strings.Repeat("x", 0x10000)+"\r\n")
 	},
 	"refuses without end": func(conn net.Conn, _ *seen) {
@@ -106,6 +106,9 @@ var answers = map[string]func(conn net.Conn, request *seen){
 	},
 	"repeats the request in a redirect": func(conn net.Conn, r *seen) {
 		answer(conn, "302 Found", "Location: https://"+elsewhere+"/?"+strings.NewReplacer("\r", "", "\n", "", " ", "+").Replace(echo(r))+"\r\n", "")
+	},
+	"repeats the request in a redirect to no URL": func(conn net.Conn, r *seen) {
+		answer(conn, "302 Found", "Location: https://%zz/?"+strings.NewReplacer("\r", "", "\n", "", " ", "+").Replace(echo(r))+"\r\n", "")
 	},
 	"repeats the request as text": func(conn net.Conn, r *seen) { answer(conn, "500 Internal Server Error", "", echo(r)) },
 	"nests as deeply as fits": func(conn net.Conn, _ *seen) {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 )
@@ -23,12 +24,14 @@ import (
 type network struct {
 	cloud *fakecloud.Cloud
 	// taken is the hostile host; "" for none. answer is what it does with a
-	// connection once it has read the request.
+	// connection once it has read the request; or, if it is not nil, stream is what
+	// it does with one of HTTP/2.
 	taken  string
 	answer func(conn net.Conn, request *seen)
+	stream func(*peer)
 
-	transport *http.Transport
-	servers   sync.WaitGroup
+	transport, http2 *http.Transport
+	servers          sync.WaitGroup
 	// received are the bytes that somebody took of what the hostile host wrote.
 	received atomic.Int64
 
@@ -47,12 +50,17 @@ func newNetwork(t *testing.T, cloud *fakecloud.Cloud) *network {
 	n := &network{cloud: cloud}
 	n.transport = http.DefaultTransport.(*http.Transport).Clone()
 	n.transport.Proxy = nil
-	n.transport.MaxResponseHeaderBytes = 1 << 20 // net/http's own limit is 10 MiB, which take time to parse
+	n.transport.MaxResponseHeaderBytes = 64 << 10 // as in the programs' own transports
 	n.transport.DialContext = n.dial
 	n.transport.DialTLSContext = n.dial // which leaves TLS out: whoever is hostile here has a certificate
+	n.http2 = n.transport.Clone()
 	n.transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	n.http2.Protocols = new(http.Protocols)
+	n.http2.Protocols.SetUnencryptedHTTP2(true)
+	n.http2.HTTP2 = &http.HTTP2Config{SendPingTimeout: 3 * time.Second, PingTimeout: 2 * time.Second, MaxReceiveBufferPerStream: 1 << 20}
 	t.Cleanup(func() {
 		n.transport.CloseIdleConnections()
+		n.http2.CloseIdleConnections()
 		n.servers.Wait()
 	})
 	return n
@@ -66,6 +74,11 @@ var origins = []string{
 
 func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch origin := r.URL.Scheme + "://" + r.URL.Host; {
+	case r.URL.Hostname() == n.taken && n.stream != nil:
+		n.note(&seen{Request: r})
+		plain := r.Clone(r.Context())
+		plain.URL.Scheme = "http"
+		return n.http2.RoundTrip(plain)
 	case r.URL.Hostname() == n.taken:
 		return n.transport.RoundTrip(r)
 	case slices.Contains(origins, origin):
@@ -82,7 +95,11 @@ func (n *network) dial(_ context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	n.servers.Go(func() {
 		defer server.Close()
-		n.serve(counted{server, &n.received})
+		if conn := (counted{server, &n.received}); n.stream != nil {
+			n.serveHTTP2(conn)
+		} else {
+			n.serve(conn)
+		}
 	})
 	return client, nil
 }
@@ -98,12 +115,17 @@ func (n *network) serve(conn net.Conn) {
 		return
 	}
 	request := &seen{r, string(body)}
-	n.mu.Lock()
-	n.seen = append(n.seen, request)
-	n.mu.Unlock()
+	n.note(request)
 	n.answer(conn, request)
 }
 
+func (n *network) note(s *seen) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.seen = append(n.seen, s)
+}
+
+// requests are those that came to the hostile host; by HTTP/2, those that were to.
 func (n *network) requests() []*seen {
 	n.mu.Lock()
 	defer n.mu.Unlock()

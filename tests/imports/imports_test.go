@@ -34,6 +34,9 @@ var slow = map[string]string{
 	"net/http/httptest":                             "is for tests",
 	"testing":                                       "is for tests",
 	module + "/pkg/fakecloud":                       "is for tests",
+	module + "/pkg/internal/adaptertest":            "is for tests",
+	module + "/internal/bootstraptest":              "is for tests",
+	module + "/internal/hostilejson":                "is for tests",
 	"text/template":                                 "keeps every exported method of every type in the binary",
 	"html/template":                                 "keeps every exported method of every type in the binary",
 	"net/rpc":                                       "comes with aws-lambda-go when the tag lambda.norpc is missing",
@@ -63,6 +66,9 @@ func TestNoFunctionLinksWhatIsSlowToStart(t *testing.T) {
 // above their own.
 var storeys = [][]string{{"pkg"}, {"internal"}, {"cmd", "functions", "layers", "examples"}, {"tests"}}
 
+// seeds is what the tests of every storey import, and nobody else. It stands on none.
+const seeds = module + "/internal/hostilejson"
+
 func TestNothingImportsAStoreyAbove(t *testing.T) {
 	t.Parallel()
 	packages := load(t)
@@ -75,8 +81,15 @@ func TestNothingImportsAStoreyAbove(t *testing.T) {
 			t.Errorf("%s stands in no storey: add its folder to storeys", path)
 			continue
 		}
-		for imported := range p.all() {
-			if other, _ := storey(imported); other > own {
+		for imported, inTest := range p.all() {
+			other, inside := storey(imported)
+			switch {
+			case imported == seeds && inTest:
+			case imported == seeds:
+				t.Errorf("%s imports %s, which is for tests", path, imported)
+			case path == seeds && inside:
+				t.Errorf("%s imports %s: it is to import nothing of the module", path, imported)
+			case other > own:
 				t.Errorf("%s imports %s, which is a storey above", path, imported)
 			}
 		}
@@ -94,7 +107,7 @@ func storey(path string) (n int, inside bool) {
 // knows its own stage and those before it. The first stage is what all stand on;
 // externalaccount is last since it composes the others.
 var flow = [][]string{
-	{"secret", "jsondoc", "internal/googleapi", "internal/flight", "internal/bearer"},
+	{"secret", "jsondoc", "internal/googleapi", "internal/flight", "internal/bearer", "internal/wary"},
 	{"supplier"}, {"subjecttoken"}, {"googlests"}, {"impersonate", "tokeninfo"}, {"tokenstore"}, {"tokensource"},
 	{"externalaccount"},
 	{"oauth2adapter"},
@@ -102,12 +115,15 @@ var flow = [][]string{
 
 const fakes = "fakecloud"
 
+// forTests are the packages of the library that only tests import.
+var forTests = []string{fakes, "internal/adaptertest"}
+
 func TestTheLibraryFlowsOneWay(t *testing.T) {
 	t.Parallel()
 	packages := load(t)
 	for path, p := range packages {
 		name, inside := strings.CutPrefix(path, module+"/pkg/")
-		if !inside || name == fakes {
+		if !inside || slices.Contains(forTests, name) {
 			continue
 		}
 		own := stage(name)
@@ -118,9 +134,9 @@ func TestTheLibraryFlowsOneWay(t *testing.T) {
 		for imported, inTest := range p.all() {
 			other, inside := strings.CutPrefix(imported, module+"/pkg/")
 			switch {
-			case !inside || other == fakes && inTest:
-			case other == fakes:
-				t.Errorf("pkg/%s imports pkg/%s, which is for tests", name, fakes)
+			case !inside || slices.Contains(forTests, other) && inTest:
+			case slices.Contains(forTests, other):
+				t.Errorf("pkg/%s imports pkg/%s, which is for tests", name, other)
 			case stage(other) > own:
 				t.Errorf("pkg/%s imports pkg/%s, which comes after it", name, other)
 			}

@@ -59,7 +59,7 @@ func bootstrap(t *testing.T, function string) string {
 func (s *served) start(t *testing.T, function string) *lambdaapi.Environment {
 	t.Helper()
 	e, err := lambdaapi.Start(t.Context(), lambdaapi.Function{
-		Name: "wifmint-" + function, Bootstrap: bootstrap(t, function), Env: s.env, Timeout: 20 * time.Second,
+		Name: "wifmint-" + function, Bootstrap: bootstrap(t, function), Env: s.env, Timeout: 20 * time.Second, Output: s.collect,
 	})
 	if err != nil {
 		t.Fatal(err)

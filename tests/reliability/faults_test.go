@@ -22,19 +22,21 @@ import (
 )
 
 // TestRandomFaultsBreakNoInvariant has two minters and two rotators work on the same
-// secrets, by schedule and by rotation, while calls fail in every way, clocks jump
-// and credentials expire. inspector tells what holds at each call and after each
-// round.
+// secrets, by schedule and by rotation, while calls fail in every way, clocks jump,
+// credentials expire, and a person pauses targets and resumes them. inspector tells
+// what holds at each call and after each round.
 //
 // A seed decides everything that this test does. What it does not decide is the
 // order in which goroutines run that are ready at once, and the jitter of the
 // clients' retries, so that a rare failure may take WIFMINT_SEED with -count.
 func TestRandomFaultsBreakNoInvariant(t *testing.T) {
 	t.Parallel()
-	var total atomic.Int64
+	var total, paused atomic.Int64
 	least := int64(size(100_000, 3_000))
 	first, replay := firstSeed(t)
-	t.Cleanup(func() { figure(t, "faults: %d invocations, from WIFMINT_SEED=%d on", total.Load(), first) })
+	t.Cleanup(func() {
+		figure(t, "faults: %d invocations, %d pauses, from WIFMINT_SEED=%d on", total.Load(), paused.Load(), first)
+	})
 	episodes := uint64(least/140 + 1)
 	if replay {
 		episodes, least = 1, 0
@@ -43,12 +45,16 @@ func TestRandomFaultsBreakNoInvariant(t *testing.T) {
 		for seed := first; seed < first+episodes; seed++ {
 			t.Run(fmt.Sprintf("WIFMINT_SEED=%d", seed), func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { total.Add(newEpisode(t, seed).run(60)) })
+				synctest.Test(t, func(t *testing.T) {
+					e := newEpisode(t, seed)
+					total.Add(e.run(60))
+					paused.Add(int64(e.pauses.begun))
+				})
 			})
 		}
 	})
-	if n := total.Load(); n < least && !t.Failed() {
-		t.Errorf("only %d invocations", n)
+	if !t.Failed() && (total.Load() < least || paused.Load() == 0) {
+		t.Errorf("only %d invocations and %d pauses", total.Load(), paused.Load())
 	}
 }
 
@@ -91,6 +97,7 @@ func (e *episode) playRound() int64 {
 	time.Sleep(pick(e.rng, 0, 30*time.Second, 5*time.Minute, 5*time.Minute, 5*time.Minute, 12*time.Minute, 12*time.Minute, 25*time.Minute, 70*time.Minute))
 	r := e.begin()
 	calls := e.plan()
+	act := e.person(r)
 	jump := e.setClocks(r)
 	expiring := e.setKey(r)
 	r.forced = slices.ContainsFunc(slices.Concat(calls...), func(c call) bool { return c.force })
@@ -112,11 +119,13 @@ func (e *episode) playRound() int64 {
 		})
 	}
 	all.Go(jump)
+	all.Go(act)
 	all.Wait()
 	for _, m := range mend {
 		m()
 	}
 	e.newKey(time.Time{})
+	e.settle(r)
 	e.end(r)
 	return int64(len(r.done))
 }

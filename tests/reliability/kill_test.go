@@ -2,10 +2,10 @@ package reliability_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,6 +32,8 @@ type killing struct {
 	// steps are the rotation's before the one that is killed; nil for a tick.
 	steps    []string
 	rotation bool
+	// overtaken has the schedule store a better token then.
+	overtaken bool
 }
 
 var killings = map[string]killing{
@@ -46,6 +48,7 @@ var killings = map[string]killing{
 	"rotator, setSecret":                    {function: "rotator", targets: targets(0, 1, 0, ""), due: []string{"wifmint/access-0"}, rotation: true, steps: keeper.RotationSteps[:1]},
 	"rotator, testSecret":                   {function: "rotator", targets: targets(0, 1, 0, ""), due: []string{"wifmint/access-0"}, rotation: true, steps: keeper.RotationSteps[:2]},
 	"rotator, finishSecret":                 {function: "rotator", targets: targets(0, 1, 0, ""), due: []string{"wifmint/access-0"}, rotation: true, steps: keeper.RotationSteps[:3]},
+	"rotator, finishSecret, overtaken":      {function: "rotator", targets: targets(0, 1, 0, ""), due: []string{"wifmint/access-0"}, rotation: true, steps: keeper.RotationSteps[:3], overtaken: true},
 }
 
 // TestAKillInAnyCallLosesNothing kills the real bootstraps in every call that they
@@ -99,7 +102,7 @@ func (k killing) prepare(t *testing.T) *killed {
 	}
 	w := &killed{served: s, killing: k, t: t, config: config, before: map[string]int{}}
 	if k.minter {
-		if _, failed := w.invoke(s.start(t, "minter"), "{}"); failed != nil {
+		if failed := w.invoke(s.start(t, "minter"), "{}"); failed != nil {
 			t.Fatal(failed)
 		}
 	}
@@ -108,13 +111,15 @@ func (k killing) prepare(t *testing.T) *killed {
 	}
 	w.e = s.start(t, k.function)
 	if k.rotation {
-		w.version = "rotation-of-the-test-of-kills-000001"
-		w.startRotation(w.version)
+		w.startRotation("rotation-of-the-test-of-kills-000001")
 	}
 	for _, step := range k.steps {
 		if failed := w.rotate(step); failed != nil {
 			t.Fatal(failed)
 		}
+	}
+	if k.overtaken {
+		w.overtake()
 	}
 	for _, target := range config.Targets {
 		secret, _ := s.Secret(target.Secret)
@@ -129,6 +134,22 @@ func (w *killed) holdsDue(name string) {
 	at := slices.IndexFunc(w.config.Targets, func(t keeper.Target) bool { return t.Secret == name })
 	token := w.config.Identity(w.config.Targets[at])
 	token.Value, token.Expiry, token.MintedAt = secret.New("ya29.old"), time.Now().Add(10*time.Minute), time.Now().Add(-50*time.Minute)
+	w.put(name, token)
+}
+
+// overtake puts what the rotation has minted once more, as if it expired later.
+func (w *killed) overtake() {
+	secret, _ := w.Secret("wifmint/access-0")
+	pending, _ := secret.Labelled("AWSPENDING")
+	token, err := tokenstore.Parse([]byte(pending.Value))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	token.Expiry = token.Expiry.Add(time.Hour)
+	w.put("wifmint/access-0", token)
+}
+
+func (w *killed) put(name string, token tokenstore.Token) {
 	value, err := token.Encode()
 	if err != nil {
 		w.t.Fatal(err)
@@ -136,7 +157,10 @@ func (w *killed) holdsDue(name string) {
 	w.PutSecret(name, string(value))
 }
 
+// startRotation has Secrets Manager begin a rotation. A version's id has 32
+// characters at least.
 func (w *killed) startRotation(version string) {
+	w.version = version
 	w.SetRotationFunction(rotationFunction, func(context.Context, fakecloud.RotationEvent) error {
 		return errors.New("the test takes the steps itself")
 	})
@@ -152,20 +176,25 @@ func (w *killed) startRotation(version string) {
 	}
 }
 
-func (w *killed) invoke(e *lambdaapi.Environment, event string) (keeper.Report, *lambdaapi.FunctionError) {
+func (w *killed) invoke(e *lambdaapi.Environment, event string) *lambdaapi.FunctionError {
 	result, err := e.Invoke(w.t.Context(), []byte(event))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var report keeper.Report
-	_ = json.Unmarshal(result.Payload, &report) // a failure has none
-	return report, result.Error
+	w.collect(string(result.Payload))
+	return result.Error
 }
 
 func (w *killed) rotate(step string) *lambdaapi.FunctionError {
 	secret, _ := w.Secret("wifmint/access-0")
-	_, failed := w.invoke(w.e, fmt.Sprintf(`{"Step": %q, "SecretId": %q, "ClientRequestToken": %q}`, step, secret.ARN, w.version))
-	return failed
+	return w.invoke(w.e, fmt.Sprintf(`{"Step": %q, "SecretId": %q, "ClientRequestToken": %q, "RotationToken": "planted-rotation-token"}`, step, secret.ARN, w.version))
+}
+
+// over reports whether a rotation has ended without its version as the current one.
+func (w *killed) over() bool {
+	secret, _ := w.Secret("wifmint/access-0")
+	at := slices.IndexFunc(secret.Versions, func(v fakecloud.SecretVersion) bool { return v.ID == w.version })
+	return len(secret.Versions[at].Labels) == 0
 }
 
 // work is what is killed; repeat is what AWS does then: Lambda repeats the tick, and
@@ -174,16 +203,20 @@ func (w *killed) work() *lambdaapi.FunctionError {
 	if w.rotation {
 		return w.rotate(keeper.RotationSteps[len(w.steps)])
 	}
-	_, failed := w.invoke(w.e, "{}")
-	return failed
+	return w.invoke(w.e, "{}")
 }
 
 func (w *killed) repeat() *lambdaapi.FunctionError {
 	if !w.rotation {
 		return w.work()
 	}
+	over := w.over()
 	for _, step := range keeper.RotationSteps {
-		if failed := w.rotate(step); failed != nil {
+		failed := w.rotate(step)
+		if over && failed != nil && strings.Contains(failed.Message, "its rotation is over") {
+			return nil // it was killed when it had done its work
+		}
+		if failed != nil {
 			return failed
 		}
 	}
@@ -208,7 +241,7 @@ func (k killing) survive(t *testing.T, first, second int, after bool) {
 		}
 	})
 	w.Fault(fakecloud.Fault{Skip: first, Times: 1, Hang: true, AfterEffect: after})
-	if failed := w.work(); failed == nil || failed.Type != "Runtime.ExitError" {
+	if failed := w.work(); failed == nil || failed.Type != "Runtime.ExitError" || !strings.Contains(failed.Message, "killed") {
 		t.Fatalf("the function was not killed: %v", failed)
 	}
 	if second >= 0 { // it may have less to do, and end before that
@@ -222,6 +255,15 @@ func (k killing) survive(t *testing.T, first, second int, after bool) {
 		t.Fatalf("the last repetition failed: %v", failed)
 	}
 	w.endsFresh()
+	if w.rotation {
+		w.startRotation("rotation-of-the-test-of-kills-000002")
+		if failed := w.repeat(); failed != nil {
+			t.Errorf("the next rotation: %v", failed)
+		}
+	}
+	if shown := shownIn(w.output()); shown != "" {
+		t.Errorf("the functions let out %q", shown)
+	}
 }
 
 // alwaysGood: who had a token has a good one at every call.
@@ -255,8 +297,8 @@ func (w *killed) endsFresh() {
 		want := w.before[target.Secret] + 1
 		if w.rotation { // its version was there before it had a value
 			want = w.before[target.Secret]
-			if current.ID != w.version {
-				w.t.Errorf("%s ends with version %s, not the rotation's", target.Secret, current.ID)
+			if (current.ID == w.version) == w.overtaken {
+				w.t.Errorf("%s ends with version %s, the rotation's is %s", target.Secret, current.ID, w.version)
 			}
 		}
 		if n := len(secret.Versions); n != want || slices.ContainsFunc(secret.Versions, func(v fakecloud.SecretVersion) bool { return v.Value == "" }) {
@@ -265,8 +307,5 @@ func (w *killed) endsFresh() {
 		if pending, has := secret.Labelled("AWSPENDING"); has && pending.ID != current.ID {
 			w.t.Errorf("%s ends with %s pending", target.Secret, pending.ID)
 		}
-	}
-	if w.rotation {
-		w.startRotation("rotation-of-the-test-of-kills-000002") // the next one may begin
 	}
 }

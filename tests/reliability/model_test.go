@@ -20,6 +20,10 @@ const (
 	readerRenews = 225 * time.Second
 )
 
+// bearerLife is how much of its life the minter's token has left at least when the
+// rotator impersonates with it.
+const bearerLife = 5 * time.Minute
+
 // life is a target's: how long its tokens are good, and how long after its minting
 // one becomes due.
 type life struct{ lifetime, wait time.Duration }
@@ -51,10 +55,33 @@ func (l life) survives(every time.Duration) time.Duration {
 	return l.lifetime - l.wait - 2*every - readerMargin
 }
 
-// outage is a time during which a service fails every call.
+// bears is how long an outage of Google STS alone is none for an impersonated
+// target, wherever it begins: for as long as the minter's token, whose life this is,
+// serves the rotator.
+func (l life) bears(every time.Duration) time.Duration {
+	return max(0, l.lifetime-l.wait-every-bearerLife)
+}
+
+// outage is a time during which a service fails every call: one of the fake cloud's,
+// or both of "google".
 type outage struct {
-	service  string // "google" or "secretsmanager"
+	service  string
 	from, to time.Duration
+}
+
+// felt is an outage as the minting of a target's tokens meets it. minter is the life
+// of the minter's token that the rotator uses, and mints are its moments.
+func (o outage) felt(target keeper.Target, minter life, mints []time.Duration) outage {
+	switch {
+	case o.service == "iamcredentials" && target.Federated():
+		o.to = o.from
+	case o.service == "google-sts" && !target.Federated():
+		next, _ := slices.BinarySearch(mints, o.from)
+		serves := mints[next-1] + minter.lifetime - bearerLife // until then, and then too
+		o.from = max(o.from, serves+time.Second)
+		o.to = max(o.from, o.to)
+	}
+	return o
 }
 
 func (o outage) covers(moment time.Duration) bool { return o.from <= moment && moment < o.to }
@@ -72,14 +99,17 @@ func (l life) mints(ticks []time.Duration, o outage) []time.Duration {
 }
 
 // gaps are when a reader has no token that asks every second. It keeps what it read
-// until little of that is left.
-func (l life) gaps(mints []time.Duration, o outage, until time.Duration) []gap {
+// until little of that is left. What it reads through has read it in the last ttl.
+func (l life) gaps(mints []time.Duration, o outage, until, ttl time.Duration) []gap {
 	var all []gap
-	kept, open := time.Duration(0), false
+	kept, copied, repeats, open := time.Duration(0), time.Duration(0), time.Duration(0), false
 	for now := mints[0]; now < until; now += time.Second {
-		if kept-now < readerRenews && !(o.service == "secretsmanager" && o.covers(now)) {
-			newer, _ := slices.BinarySearch(mints, now+1)
-			kept = max(kept, mints[newer-1]+l.lifetime)
+		if kept-now < readerRenews {
+			if now >= repeats && !(o.service == "secretsmanager" && o.covers(now)) {
+				newer, _ := slices.BinarySearch(mints, now+1)
+				copied, repeats = mints[newer-1]+l.lifetime, now+ttl
+			}
+			kept = max(kept, copied)
 		}
 		switch without := kept-now < readerMargin; {
 		case without && !open:

@@ -19,17 +19,20 @@ type gap struct{ from, to time.Duration }
 func (g gap) length() time.Duration { return g.to - g.from }
 
 // watch has a program that needs a secret's token ask for it every second, for as
-// long as ctx lasts. No token that it gets may be one that Google does not take any
-// more. When all is over, gaps tells when it got none.
-func (w *world) watch(ctx context.Context, secret string) (gaps func() []gap) {
-	source := &tokensource.Source{Secret: secret, Reader: w.store()}
-	return w.ask(ctx, time.Second, func() bool {
-		token, err := source.Token(ctx)
-		if err == nil {
-			w.accepted(secret, token.Value.Reveal(), time.Until(token.Expiry))
-		}
-		return err == nil
-	})
+// long as ctx lasts. When all is over, gaps tells when it got none.
+func (w *world) watch(ctx context.Context, secret string, through tokensource.Reader) (gaps func() []gap) {
+	source := &tokensource.Source{Secret: secret, Reader: through}
+	return w.ask(ctx, time.Second, func() bool { return w.has(ctx, source) })
+}
+
+// has reports whether a source has a token, which may be none that Google does not
+// take any more.
+func (w *world) has(ctx context.Context, source *tokensource.Source) bool {
+	token, err := source.Token(ctx)
+	if err == nil {
+		w.accepted(source.Secret, token.Value.Reveal(), time.Until(token.Expiry))
+	}
+	return err == nil
 }
 
 // watchMetadata is watch for a Google SDK, which asks the metadata server. It asks

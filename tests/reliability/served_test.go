@@ -1,6 +1,8 @@
 package reliability_test
 
 import (
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/wifmint/wifmint/pkg/fakecloud"
@@ -12,6 +14,9 @@ type served struct {
 	*fakecloud.Cloud
 	server *fakecloud.Server
 	env    map[string]string // the functions'
+
+	mu        sync.Mutex
+	collected strings.Builder
 }
 
 func serve(t *testing.T, targets string) *served {
@@ -23,7 +28,7 @@ func serve(t *testing.T, targets string) *served {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	at := server.Endpoints()
-	return &served{cloud, server, map[string]string{
+	return &served{Cloud: cloud, server: server, env: map[string]string{
 		"WIFMINT_CONFIG":                   document(targets, at.TokenURL, at.IAMCredentials),
 		"WIFMINT_UNSAFE_ENDPOINTS":         "allow",
 		"WIFMINT_TOKENINFO_URL":            at.TokenInfo,
@@ -36,3 +41,26 @@ func serve(t *testing.T, targets string) *served {
 }
 
 func (s *served) getenv(name string) string { return s.env[name] }
+
+// collect keeps what the functions write and answer.
+func (s *served) collect(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.collected.WriteString(line + "\n")
+}
+
+func (s *served) output() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.collected.String()
+}
+
+// shownIn is the beginning of a secret that a text shows; empty for none.
+func shownIn(text string) string {
+	for _, secret := range []string{"planted-", "ya29.", "eyJ", "Signature=", "AWS4-HMAC"} {
+		if strings.Contains(text, secret) {
+			return secret
+		}
+	}
+	return ""
+}

@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wifmint/wifmint/internal/bootstraptest"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 )
 
@@ -224,15 +224,8 @@ func build(ctx context.Context, dir, pkg string) (string, error) {
 	return path, nil
 }
 
-// visitSources reads the folders that the programs are built from. Go takes a
-// test's result from its cache unless something changed that the test itself
-// looked at, and what go build looked at does not count.
+// visitSources looks at what the programs are built from.
 func visitSources(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"go.mod", "go.sum", "cmd", "examples/go", "examples/python", "examples/node/index.mjs", "internal", "pkg", "tests/sdks/go"} {
-		err := filepath.WalkDir(filepath.Join(root, name), func(_ string, _ fs.DirEntry, err error) error { return err })
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	bootstraptest.Visit(t, "go.mod", "go.sum", "cmd", "examples/go", "examples/python", "examples/node/index.mjs", "internal", "pkg", "tests/sdks/go")
 }

@@ -39,12 +39,14 @@ func permits(allowed []*allowance, k key, found leak) bool {
 	return false
 }
 
-// unused are the tests of allowances that nothing needed.
-func unused(allowed []*allowance) (tests []string) {
+// unused are the allowances that nothing needed, of the packages that were read.
+func unused(allowed []*allowance, read map[string]bool) (unneeded []string) {
 	for _, a := range allowed {
-		if !a.used {
-			tests = append(tests, a.pkg+" "+a.test)
+		for pkg := range read {
+			if !a.used && strings.HasSuffix(pkg, "/"+a.pkg) {
+				unneeded = append(unneeded, a.pkg+" "+a.test+" "+a.kind)
+			}
 		}
 	}
-	return tests
+	return unneeded
 }

@@ -63,8 +63,9 @@ type Answer struct {
 // failure is an *[Error].
 //
 // Failures that may pass are tried again after a jittered wait, or after what
-// Retry-After asks if that is longer. When there is no time left for that
-// inside ctx's deadline, the failure is returned at once instead of a late and
+// Retry-After asks if that is longer; the first at once, if it is that a connection
+// which the shared transport had kept was closed. When there is no time left for
+// that inside ctx's deadline, the failure is returned at once instead of a late and
 // less telling "deadline exceeded".
 func (c *Caller) Call(ctx context.Context, build func(ctx context.Context) (Request, error)) (*Answer, error) {
 	var intervals *backoff.ExponentialBackOff // most calls need none
@@ -73,6 +74,7 @@ func (c *Caller) Call(ctx context.Context, build func(ctx context.Context) (Requ
 		if ctx.Err() != nil {
 			return nil, ended(ctx, attempt-1, last)
 		}
+		dialled := c.dialled()
 		answer, failure, err := c.attempt(ctx, build)
 		switch {
 		case err != nil:
@@ -91,6 +93,12 @@ func (c *Caller) Call(ctx context.Context, build func(ctx context.Context) (Requ
 			intervals = newIntervals()
 		}
 		wait := max(intervals.NextBackOff(), failure.RetryAfter)
+		// The connection was kept, and closed while the function was frozen: no
+		// reason to wait. HTTP/1.1's transport does the same by itself, if nothing was
+		// written before it noticed; HTTP/2's does not.
+		if attempt == 1 && failure.Code == CodeUnreachable && dialled >= 0 && c.dialled() == dialled {
+			wait = 0
+		}
 		if !affordable(ctx, wait) {
 			return nil, failure
 		}

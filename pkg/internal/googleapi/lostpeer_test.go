@@ -31,7 +31,7 @@ func TestAConnectionWithoutAPeerCostsOneAttempt(t *testing.T) {
 		server.StartTLS()
 		defer server.Close()
 
-		transport := sharedTransport().(*http.Transport).Clone()
+		transport := sharedTransport().(*transport).Clone()
 		defer transport.CloseIdleConnections()
 		transport.DialContext = network.dial
 		transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()

@@ -36,7 +36,7 @@ const masked = "[masked]"
 // It hides every run of runLength bytes that also stands in a secret as it is,
 // in its percent-decoded or in its percent-encoded form, and whole secrets that
 // are shorter. It does not see through any other encoding. And it hides what
-// looks like a Google token, whosever that is: a proxy may have cached one.
+// looks like a token, whosever that is: a proxy may have cached one.
 type mask struct {
 	runs  map[string]struct{}
 	short []string
@@ -66,7 +66,7 @@ func maskOf(secrets []secret.Text) mask {
 }
 
 // Quote makes what a server wrote fit for an error: without the secrets that it
-// was sent, without what looks like a Google token, on one line, and bounded.
+// was sent, without what looks like a token of Google's or AWS's, on one line, and bounded.
 func Quote(text string, secrets ...secret.Text) string {
 	return maskOf(secrets).text(text, maxMessage)
 }

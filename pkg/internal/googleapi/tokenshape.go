@@ -2,8 +2,8 @@ package googleapi
 
 import "strings"
 
-// tokenShapes are what Google's tokens look like: how they begin, and the least
-// of what follows that makes one. Google calls its tokens opaque, so this finds
+// tokenShapes are what the tokens of Google and AWS look like: how they begin, and
+// the least of what follows that makes one. Both call theirs opaque, so this finds
 // those of today, and is there for the ones that nobody knows to be in a text.
 var tokenShapes = [...]struct {
 	prefix string
@@ -13,9 +13,13 @@ var tokenShapes = [...]struct {
 	{"eyJ", 9},      // a JWT, or any other JSON object in base64
 	{"1//", 20},     // a refresh token
 	{"1%2F%2F", 20}, // the same in a form
+
+	{"IQoJb3JpZ2luX2Vj", 1}, // an AWS session token: "origin_ec" in base64
+	{"FwoGZXIvYXdz", 1},     // one of before 2020: "er/aws"
+	{"FQoGZXIvYXdz", 1},
 }
 
-// hideTokens replaces what looks like a Google token.
+// hideTokens replaces what looks like a token.
 func hideTokens(s string) string {
 	var b strings.Builder
 	shown := 0 // s[:shown] is dealt with
@@ -50,7 +54,8 @@ func tokenLength(s string) int {
 	return 0
 }
 
-// inToken reports whether r may stand in a bearer token (RFC 6750, 2.1).
+// inToken reports whether r may stand in a bearer token (RFC 6750, 2.1), or in one
+// that is percent-encoded.
 func inToken(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~+/=", r)
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~+/=%", r)
 }

@@ -16,7 +16,8 @@ func TestATokenThatWasNeverSentIsInNoError(t *testing.T) {
 	t.Parallel()
 	const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJQTEFOVEVEIn0.PLANTED_-c2lnbmF0dXJl"
 	const refresh = "1//0gPLANTEDrefreshTOKEN-_0123456789"
-	for _, token := range []string{"ya29.PLANTED", "ya29.d.b0-_PLANTEDtoken", jwt, refresh, url.QueryEscape(refresh)} {
+	const session = "IQoJb3JpZ2luX2VjPLANTED+/PLANTED=="
+	for _, token := range []string{"ya29.PLANTED", "ya29.d.b0-_PLANTEDtoken", jwt, refresh, url.QueryEscape(refresh), session, url.QueryEscape(session)} {
 		for place, reply := range map[string]roundTripper{
 			"error_description":         always(400, `{"error":"invalid_grant","error_description":"the token `+token+` is bad"}`),
 			"the error code":            always(400, `{"error":"`+token+`"}`),
