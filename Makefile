@@ -9,9 +9,9 @@ help: ## List the targets
 test: ## Run the tests
 	go test ./...
 
-soak: ## Outages, random faults, kills and fuzzing at length: some 40 minutes
+soak: ## Outages, random faults, kills and fuzzing at length: some 50 minutes
 	cd tests/reliability && WIFMINT_SOAK=1 go test -timeout 2h
-	bash .ci/fuzz 50s
+	bash .ci/fuzz 35s
 
 lint: ## gofmt, go vet and staticcheck, in every module
 	bash .ci/lint

@@ -23,7 +23,7 @@ func FuzzCommandLine(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, arguments, audience string) {
 		file := filepath.Join(t.TempDir(), "report")
-		e := program(t, "reports", "CHILD_FILE", file, "CHILD_PRINTS", goodOIDC, executableVariables+"AUDIENCE", "the parent's")
+		e := program(t, "reports", "CHILD_FILE", file, "CHILD_PRINTS", goodOIDC)
 		e.Command += " " + arguments
 		e.Audience = audience
 		if _, err := e.SubjectToken(t.Context()); err != nil {
