@@ -126,8 +126,8 @@ func TestTheStatusTellsWhetherARevocationHappened(t *testing.T) {
 	}
 }
 
-// Whatever comes with a status that means that it has happened, or has not: it is
-// believed of 200 and of one refusal alone, and never quoted with the token.
+// Whatever is answered: only 200 and one refusal are believed to mean that the token is
+// void, and no error quotes the token.
 func FuzzRevokeAnswer(f *testing.F) {
 	for _, seed := range hostilejson.Seeds(`{"error":"invalid_token","error_description":"TOKEN"}`) {
 		f.Add(uint8(1), seed)
