@@ -1,6 +1,6 @@
 # "make help" lists the targets. Only build-* is called by SAM; the rest is for people.
 
-.PHONY: help test soak lint ci bench bench-write local sam-local conformance sdks template-check fuzz licences sbom clean build-Minter build-Rotator build-MetadataLayer
+.PHONY: help test soak soak-tests soak-fuzz lint ci bench bench-write local sam-local conformance sdks template-check fuzz licences sbom clean build-Minter build-Rotator build-MetadataLayer
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -9,8 +9,12 @@ help: ## List the targets
 test: ## Run the tests
 	go test ./...
 
-soak: ## Outages, random faults, kills and fuzzing at length: some 50 minutes
+soak: soak-tests soak-fuzz ## Outages, random faults, kills and fuzzing at length: some 50 minutes, with -j2 35
+
+soak-tests:
 	cd tests/reliability && WIFMINT_SOAK=1 go test -timeout 2h
+
+soak-fuzz:
 	bash .ci/fuzz 35s
 
 lint: ## gofmt, go vet and staticcheck, in every module

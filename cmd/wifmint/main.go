@@ -17,6 +17,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
+
+	"github.com/wifmint/wifmint/internal/netlog"
 )
 
 const (
@@ -57,6 +59,7 @@ func main() {
 	// Whoever reads may go away, as head does. That is a failed write like any
 	// other, after which a command cleans up, and not the end on the spot.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	netlog.Hide(os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(os.Args[1:], &world{ctx, os.Stdout, os.Stderr, os.Getenv, term.IsTerminal(int(os.Stdout.Fd()))})
 	stop()

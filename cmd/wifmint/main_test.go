@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/wifmint/wifmint/internal/bootstraptest"
 	"github.com/wifmint/wifmint/pkg/fakecloud"
 )
 
@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	visit(t, checkout)
+	bootstraptest.Visit(t, "go.mod", "go.sum", "events", "functions", "internal", "pkg") // which "local" reads and builds from
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -48,19 +48,6 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "expand": expand, "issued": issued, "plant": plant, "versions": versions},
 	})
-}
-
-// visit reads the folders that "local" reads and builds from. Go takes a test's
-// result from its cache unless something changed that the test itself looked at,
-// and what the processes looked at that it started does not count.
-func visit(t *testing.T, checkout string) {
-	t.Helper()
-	for _, name := range []string{"go.mod", "go.sum", "events", "functions", "internal", "pkg"} {
-		err := filepath.WalkDir(filepath.Join(checkout, name), func(_ string, _ fs.DirEntry, err error) error { return err })
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 const scriptAudience = "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/pool/providers/aws"

@@ -73,14 +73,7 @@ func (a awsAPI) endpoint(service string) string {
 	if other := cmp.Or(a.getenv(anyService+"_"+id), a.getenv(anyService)); other != "" {
 		return strings.TrimSuffix(other, "/")
 	}
-	domain := "amazonaws.com"
-	switch {
-	case strings.HasPrefix(a.region, "cn-"):
-		domain = "amazonaws.com.cn"
-	case strings.HasPrefix(a.region, "eusc-"):
-		domain = "amazonaws.eu"
-	}
-	return "https://" + service + "." + a.region + "." + domain
+	return "https://" + service + "." + a.region + "." + supplier.DNSSuffix(a.region)
 }
 
 // refusedBy reads the code where each of AWS's JSON protocols has it.

@@ -1,14 +1,20 @@
 package doctor
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/wifmint/wifmint/pkg/subjecttoken"
@@ -171,23 +177,55 @@ func send(client *http.Client, r *http.Request) (answer, error) {
 	if client != nil && client.Transport != nil {
 		transport = client.Transport
 	}
-	response, err := transport.RoundTrip(r)
+	var connected atomic.Bool
+	response, err := transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { connected.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})))
 	if err != nil {
-		return answer{}, err
+		return answer{}, unquoted(err, connected.Load())
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return answer{}, err
+		return answer{}, unquoted(err, true)
 	}
 	a := answer{
 		status: response.StatusCode, header: response.Header,
-		body: []byte(forget(r, string(body))), errorType: forget(r, response.Header.Get("X-Amzn-Errortype")),
+		body: []byte(forget(r, plainJSON(body))), errorType: forget(r, response.Header.Get("X-Amzn-Errortype")),
 	}
 	if response.TLS != nil && len(response.TLS.PeerCertificates) > 0 {
 		a.issuer = strings.Join(response.TLS.PeerCertificates[0].Issuer.Organization, ", ")
 	}
 	return a, nil
+}
+
+// unquoted is what a request failed with, unless that may quote what somebody wrote:
+// net/http quotes what is no HTTP.
+func unquoted(err error, connected bool) error {
+	var network net.Error
+	if !connected || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return errors.New("the connection broke, or what answered does not speak HTTP")
+}
+
+// plainJSON is JSON without escapes that need not be, behind which forget would not
+// find what it looks for. What is no JSON stays as it is.
+func plainJSON(text []byte) string {
+	var v any
+	read := json.NewDecoder(bytes.NewReader(text))
+	read.UseNumber()
+	if read.Decode(&v) != nil {
+		return string(text)
+	}
+	var plain strings.Builder
+	write := json.NewEncoder(&plain)
+	write.SetEscapeHTML(false)
+	if write.Encode(v) != nil {
+		return string(text)
+	}
+	return plain.String()
 }
 
 // forget takes out of an answer what was sent that is secret. AWS repeats none of it

@@ -112,7 +112,7 @@ func parseCanary(fields eventFields) (Event, error) {
 	var canary map[string]json.RawMessage
 	var account string
 	if json.Unmarshal(fields["canary"], &canary) != nil || json.Unmarshal(canary["service_account"], &account) != nil ||
-		len(canary) != 1 || !isServiceAccount(account) {
+		len(canary) != 1 || !impersonate.ValidServiceAccount(account) {
 		return Event{}, &EventError{`canary is not an object with the email of a service account, such as {"service_account": "nobody@PROJECT.iam.gserviceaccount.com"}`}
 	}
 	var scheduled string

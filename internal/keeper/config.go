@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wifmint/wifmint/pkg/externalaccount"
+	"github.com/wifmint/wifmint/pkg/impersonate"
 	"github.com/wifmint/wifmint/pkg/jsondoc"
 )
 
@@ -177,7 +178,7 @@ func readTarget(v jsondoc.Value) Target {
 	t := Target{
 		Name:            v.Get("name").Required(wantName).Matching(isTargetName, wantName),
 		Secret:          v.Get("secret").Required(wantSecret).Matching(isSecret, wantSecret),
-		ServiceAccount:  v.Get("service_account").Matching(isServiceAccount, wantAccount),
+		ServiceAccount:  v.Get("service_account").Matching(impersonate.ValidServiceAccount, wantAccount),
 		IDTokenAudience: v.Get("id_token_audience").Matching(isAudience, wantAudience),
 	}
 	switch {
@@ -202,7 +203,7 @@ func readTarget(v jsondoc.Value) Target {
 
 // readShorthand reads a target of which only the service account is said.
 func readShorthand(v jsondoc.Value) Target {
-	email := v.Matching(isServiceAccount, `write the email of a service account, such as "reports@PROJECT.iam.gserviceaccount.com", or an object in braces`)
+	email := v.Matching(impersonate.ValidServiceAccount, `write the email of a service account, such as "reports@PROJECT.iam.gserviceaccount.com", or an object in braces`)
 	if email == "" {
 		return Target{}
 	}
@@ -249,7 +250,7 @@ func readDelegates(v jsondoc.Value) []string {
 	email := func(s string) string { return strings.TrimPrefix(s, "projects/-/serviceAccounts/") }
 	var delegates []string
 	for _, e := range v.Elements() {
-		delegate := e.Required(want).Matching(func(s string) bool { return isServiceAccount(email(s)) }, want)
+		delegate := e.Required(want).Matching(func(s string) bool { return impersonate.ValidServiceAccount(email(s)) }, want)
 		delegates = append(delegates, email(delegate))
 	}
 	return delegates

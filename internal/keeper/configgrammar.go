@@ -82,23 +82,6 @@ func hasEnd(whole, begin string) bool {
 	return len(whole) == len(begin)+len("-AbCdEf") && strings.HasPrefix(whole, begin+"-")
 }
 
-// isServiceAccount knows emails in the domains that all service accounts are in:
-// PROJECT.iam.gserviceaccount.com, developer.…, appspot.…, Google's own, and
-// those of other universes, which have a label more.
-func isServiceAccount(s string) bool {
-	local, domain, ok := strings.Cut(s, "@")
-	project, google := strings.CutSuffix(domain, ".gserviceaccount.com")
-	if !ok || !google || len(s) > 254 || !consistsOf(local, digits+letters+"._-") {
-		return false
-	}
-	for label := range strings.SplitSeq(project, ".") {
-		if !consistsOf(label, digits+letters+"-") {
-			return false
-		}
-	}
-	return true
-}
-
 // shorthandName is the name of a target of which only the service account is
 // said: its email without the domain that all have, and a dot for the '@', such
 // as "reports.p" for reports@p.iam.gserviceaccount.com.

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"pgregory.net/rapid"
+
+	"github.com/wifmint/wifmint/pkg/impersonate"
 )
 
 func TestThePatternsOfTheSchemaAreTheParsersGrammar(t *testing.T) {
@@ -45,7 +47,7 @@ func TestThePatternsOfTheSchemaAreTheParsersGrammar(t *testing.T) {
 		{"lifetime", fields.Lifetime, isLifetime, `0?[1-9][0-9]{1,4}[sm]?|43[0-9]{3}s|[56][0-9]{2}s`},
 		{"audience", fields.Audience, isAudience, `[!-~ é\n]{0,5}`},
 		{"scope", fields.Scopes.Items, isScope, `(https?://)?[ -~é]{0,4}`},
-		{"email", schema.Defs.Email, isServiceAccount, `[a-z._@+-]{0,3}@?([a-z._-]{0,3}\.?)?(developer)?\.?gserviceaccount\.com?`},
+		{"email", schema.Defs.Email, impersonate.ValidServiceAccount, `[a-z._@+-]{0,3}@?([a-z._-]{0,3}\.?)?(developer)?\.?gserviceaccount\.com?`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

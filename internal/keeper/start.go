@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"github.com/wifmint/wifmint/internal/netlog"
 )
 
 // StartFunction is what a function does before it takes events: it makes the log
@@ -18,6 +20,7 @@ import (
 func StartFunction() (*Environment, *slog.Logger) {
 	log := lambdacontext.NewLogger()
 	stdlog.SetFlags(0) // aws-lambda-go prints a failed invocation's JSON through it
+	netlog.Hide(os.Stderr)
 	env, err := ReadEnvironment(os.Getenv, log)
 	if err != nil {
 		log.Error("starting the function", "error", err.Error())

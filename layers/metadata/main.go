@@ -25,12 +25,14 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/wifmint/wifmint/internal/metadata"
+	"github.com/wifmint/wifmint/internal/netlog"
 )
 
 const defaultAddress = "127.0.0.1:2774"
 
 func main() {
 	log := lambdacontext.NewLogger()
+	netlog.Hide(os.Stderr)
 	if err := run(context.Background(), os.Getenv, log); err != nil {
 		log.Error("ending the metadata extension", "error", err.Error())
 		os.Exit(1)

@@ -1,7 +1,6 @@
 package externalaccount
 
 import (
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -53,18 +52,10 @@ func (f *File) readAWSRole(v jsondoc.Value) {
 	}
 }
 
-// isMetadataURL reports whether s is EC2's metadata service, by address: a name
-// could lead anywhere, and what answers is believed to be AWS. Of the URLs that
-// https://google.aip.dev/auth/4117 allows, it takes those that supplier.IMDS asks:
-// the service speaks http on port 80.
+// isMetadataURL reports whether s is one that supplier.IMDS asks.
 func isMetadataURL(s string, o FileOptions) bool {
 	u, err := url.Parse(s)
-	if err != nil || !isHTTP(u) || u.User != nil {
-		return false
-	}
-	host, err := netip.ParseAddr(u.Hostname())
-	known := err == nil && (host == netip.AddrFrom4([4]byte{169, 254, 169, 254}) || host == netip.MustParseAddr("fd00:ec2::254"))
-	return known && u.Scheme == "http" && (u.Port() == "" || u.Port() == "80") || o.AllowAnyEndpoint
+	return err == nil && isHTTP(u) && u.User == nil && (supplier.ValidMetadataURL(u) || o.AllowAnyEndpoint)
 }
 
 // isVerificationURL reports whether s is GetCallerIdentity at AWS STS, on the

@@ -54,6 +54,7 @@ package externalaccount
 
 import (
 	"errors"
+	"net/url"
 	"strings"
 
 	"github.com/wifmint/wifmint/pkg/internal/googleapi"
@@ -217,7 +218,8 @@ func readURL(v jsondoc.Value, ok func(string) bool, want string) string {
 // stands, unless there may be a password in it. An @ is enough for that in a text that
 // is no good as a URL, but for the one of a service account's email.
 func foundURL(s string) string {
-	if before, _, _ := strings.Cut(s, "/serviceAccounts/"); strings.Contains(before, "@") {
+	before, _, _ := strings.Cut(s, "/serviceAccounts/")
+	if u, err := url.Parse(s); strings.Contains(s, "@") && (err != nil || u.User != nil || strings.Contains(before, "@")) {
 		return "a URL with an @, and perhaps a password, in it"
 	}
 	return ""

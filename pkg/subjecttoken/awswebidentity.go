@@ -14,8 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-
+	"github.com/wifmint/wifmint/pkg/internal/awsquery"
 	"github.com/wifmint/wifmint/pkg/internal/googleapi"
 	"github.com/wifmint/wifmint/pkg/secret"
 	"github.com/wifmint/wifmint/pkg/supplier"
@@ -71,8 +70,8 @@ const (
 
 // SubjectToken fails with a *supplier.Error or *supplier.ChainError when there
 // are no credentials or no region, else with an *Error, whose Code is AWS's.
-// Connection errors, throttling and the statuses 408, 429, 500, 502, 503 and
-// 504 are tried again, signed anew, three attempts in all.
+// Connection errors, throttling, AWS's RequestTimeout and the statuses 408, 429,
+// 500, 502, 503 and 504 are tried again, signed anew, three attempts in all.
 func (a *AWSWebIdentity) SubjectToken(ctx context.Context) (secret.Text, error) {
 	if flaw := a.flaw(); flaw != "" {
 		return secret.Text{}, webIdentityError(flaw)
@@ -175,17 +174,9 @@ func (a *AWSWebIdentity) form() url.Values {
 	return form
 }
 
-// endpoint is where STS answers for a region. Of AWS's partitions only those
-// are known whose networks reach Google.
+// endpoint is where STS answers for a region.
 func (a *AWSWebIdentity) endpoint(region string) (string, error) {
-	suffix := "amazonaws.com"
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		suffix = "amazonaws.com.cn"
-	case strings.HasPrefix(region, "eusc-"):
-		suffix = "amazonaws.eu"
-	}
-	endpoint := cmp.Or(a.BaseEndpoint, "https://sts."+region+"."+suffix)
+	endpoint := cmp.Or(a.BaseEndpoint, "https://sts."+region+"."+supplier.DNSSuffix(region))
 	u, err := url.Parse(endpoint)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
@@ -234,7 +225,8 @@ func awsHint(code string) string {
 func webIdentityError(reason string) *Error { return &Error{Source: sourceWebIdentity, Reason: reason} }
 
 // awsRefusals puts the XML in which AWS refuses into the JSON that googleapi
-// reads, and the status of throttling, for which AWS STS has 400, into 429.
+// reads, and the status of what passes, such as throttling, for which AWS STS has
+// 400, into 429.
 type awsRefusals struct{ http.RoundTripper }
 
 func (t awsRefusals) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -245,17 +237,11 @@ func (t awsRefusals) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer resp.Body.Close()
 	const maxRefusal = 64 << 10
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // the status is what counts
-	var doc struct {
-		XMLName xml.Name `xml:"ErrorResponse"`
-		Code    string   `xml:"Error>Code"`
-		Message string   `xml:"Error>Message"`
+	refusal, ok := awsquery.ParseRefusal(body)
+	if ok {
+		body, _ = json.Marshal(map[string]string{"error": refusal.Code, "error_description": refusal.Message})
 	}
-	if xml.Unmarshal(body, &doc) == nil && doc.Code != "" {
-		// SignatureDoesNotMatch goes on with the request as it was signed.
-		message, _, _ := strings.Cut(doc.Message, "The Canonical String")
-		body, _ = json.Marshal(map[string]string{"error": doc.Code, "error_description": message})
-	}
-	if _, throttled := retry.DefaultThrottleErrorCodes[doc.Code]; throttled {
+	if refusal.Retryable {
 		resp.StatusCode = http.StatusTooManyRequests
 	}
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))

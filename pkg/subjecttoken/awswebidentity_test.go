@@ -207,6 +207,7 @@ func TestAWSsRefusalsAreTold(t *testing.T) {
 		"a signature quoted":      {403, refusal("SignatureDoesNotMatch", signature), "does not match.", "SignatureDoesNotMatch", 1, false},
 		"a token quoted":          {403, refusal("InvalidClientTokenId", "token "+plantedKey), "token [masked]", "InvalidClientTokenId", 1, false},
 		"throttling":              {400, refusal("Throttling", "Rate exceeded"), "Throttling: Rate exceeded", "Throttling", 3, true},
+		"a timeout":               {400, refusal("RequestTimeout", "Too slow"), "RequestTimeout: Too slow", "RequestTimeout", 3, true},
 		"broken":                  {500, refusal("InternalFailure", "oops"), "InternalFailure: oops", "InternalFailure", 3, true},
 		"a page of a proxy":       {503, "<html>" + planted, "http_error", "http_error", 3, true},
 		"a redirect":              {307, "", "redirects are never followed", "redirected", 1, false},

@@ -154,16 +154,21 @@ func (m IMDS) url(name, given, otherwise string) (*url.URL, error) {
 		return nil, imdsError("%s is not a URL", name)
 	case u.User != nil || u.Scheme != "http" && u.Scheme != "https":
 		return nil, imdsError("%s must be a plain http URL", name)
-	case m.AllowAnyEndpoint:
-		return u, nil
-	}
-	addr, err := netip.ParseAddr(u.Hostname())
-	known := err == nil && (addr == netip.AddrFrom4([4]byte{169, 254, 169, 254}) ||
-		addr == netip.AddrFrom16([16]byte{0xfd, 0x00, 0x0e, 0xc2, 14: 0x02, 15: 0x54}))
-	if !known || u.Scheme != "http" || u.Port() != "" && u.Port() != "80" {
+	case !m.AllowAnyEndpoint && !ValidMetadataURL(u):
 		return nil, imdsError("%s names %s://%s; instance metadata is at http://169.254.169.254 or http://[fd00:ec2::254]", name, u.Scheme, u.Host)
 	}
 	return u, nil
+}
+
+// ValidMetadataURL reports whether u is on EC2's instance metadata service, by
+// address: a name could lead anywhere, and what answers is believed to be AWS. Of the
+// URLs that https://google.aip.dev/auth/4117 allows, it takes those at which the
+// service answers: it speaks http on port 80.
+func ValidMetadataURL(u *url.URL) bool {
+	addr, err := netip.ParseAddr(u.Hostname())
+	known := err == nil && (addr == netip.AddrFrom4([4]byte{169, 254, 169, 254}) ||
+		addr == netip.AddrFrom16([16]byte{0xfd, 0x00, 0x0e, 0xc2, 14: 0x02, 15: 0x54}))
+	return known && u.User == nil && u.Scheme == "http" && (u.Port() == "" || u.Port() == "80")
 }
 
 func (s metadataSession) newToken(ctx context.Context, at *url.URL, v1 bool) (secret.Text, error) {

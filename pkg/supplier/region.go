@@ -27,6 +27,25 @@ func ValidRegion(s string) bool {
 	return words >= 2
 }
 
+// DNSSuffix returns the domain that AWS's services have in the partition of a region,
+// as in the SDKs' partitions.json: "amazonaws.com.cn" for "cn-north-1". A region of a
+// partition that it does not know is taken for one of the first, "amazonaws.com".
+func DNSSuffix(region string) string {
+	for _, p := range [...]struct{ regions, suffix string }{
+		{"cn-", "amazonaws.com.cn"},
+		{"eusc-", "amazonaws.eu"},
+		{"us-iso-", "c2s.ic.gov"},
+		{"us-isob-", "sc2s.sgov.gov"},
+		{"eu-isoe-", "cloud.adc-e.uk"},
+		{"us-isof-", "csp.hci.ic.gov"},
+	} {
+		if strings.HasPrefix(region, p.regions) {
+			return p.suffix
+		}
+	}
+	return "amazonaws.com"
+}
+
 // regionOfZone returns the region that a zone lies in: "us-west-2" for the
 // Availability Zone "us-west-2a", the Local Zone "us-west-2-lax-1a" and the
 // Wavelength Zone "us-west-2-wl1-las-wlz-1", and for the region itself. It is

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
+	"github.com/wifmint/wifmint/pkg/internal/awsquery"
 	"github.com/wifmint/wifmint/pkg/secret"
 )
 
@@ -35,31 +35,13 @@ const (
 // stsURL is where STS answers for a region: base, or AWS's regional endpoint.
 func stsURL(base, region string) (string, error) {
 	if base == "" {
-		return "https://sts." + region + "." + dnsSuffix(region), nil
+		return "https://sts." + region + "." + DNSSuffix(region), nil
 	}
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return "", assumeError("AssumeRole.BaseEndpoint is not an http or https URL")
 	}
 	return base, nil
-}
-
-// dnsSuffix is the domain of AWS's services in the partition that a region
-// belongs to, as in the SDKs' partitions.json.
-func dnsSuffix(region string) string {
-	for _, p := range [...]struct{ regions, suffix string }{
-		{"cn-", "amazonaws.com.cn"},
-		{"eusc-", "amazonaws.eu"},
-		{"us-iso-", "c2s.ic.gov"},
-		{"us-isob-", "sc2s.sgov.gov"},
-		{"eu-isoe-", "cloud.adc-e.uk"},
-		{"us-isof-", "csp.hci.ic.gov"},
-	} {
-		if strings.HasPrefix(region, p.regions) {
-			return p.suffix
-		}
-	}
-	return "amazonaws.com"
 }
 
 // roleRequest is AssumeRole of STS's query protocol (API reference 2011-06-15).
@@ -158,22 +140,13 @@ func (q roleRequest) assumed(a answer) (roleKeys, error) {
 
 // refused is the error of an answer that is none of AssumeRole's.
 func (q roleRequest) refused(a answer) *Error {
-	var doc struct {
-		XMLName xml.Name `xml:"ErrorResponse"`
-		Code    string   `xml:"Error>Code"`
-		Message string   `xml:"Error>Message"`
-	}
 	retryable := a.status >= 500 || retryableStatus(a.status)
-	if xml.Unmarshal(a.body, &doc) != nil || doc.Code == "" {
+	refusal, ok := awsquery.ParseRefusal(a.body)
+	if !ok {
 		return q.failed(notSTS(a), retryable)
 	}
-	_, throttled := retry.DefaultThrottleErrorCodes[doc.Code]
-	_, timedOut := retry.DefaultRetryableErrorCodes[doc.Code]
-	// SignatureDoesNotMatch goes on with the signed request, session token
-	// included, even where a proxy has made one line of it.
-	message, _, _ := strings.Cut(doc.Message, "The Canonical String")
-	e := q.failed(strings.Trim(doc.Code+": "+message, ": "), retryable || throttled || timedOut)
-	e.Reason += roleHint(doc.Code)
+	e := q.failed(strings.Trim(refusal.Code+": "+refusal.Message, ": "), retryable || refusal.Retryable)
+	e.Reason += roleHint(refusal.Code)
 	return e
 }
 

@@ -2,11 +2,13 @@ package tokenstore
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -50,7 +52,8 @@ type Options struct {
 
 // NewClient makes a Secrets Manager client as a Lambda function wants it: without
 // the SDK's config package, whose loading alone takes longer than the rest of a
-// cold start, and with every call bounded (3 tries, 10 s each).
+// cold start, and with every call bounded (3 tries, 10 s each, of which one over a
+// connection that was kept and breaks does not count).
 func NewClient(o Options) *secretsmanager.Client {
 	options := secretsmanager.Options{
 		Region:      o.Region,
@@ -80,13 +83,13 @@ func httpClient(c *http.Client) *http.Client {
 	// Secrets Manager never redirects. Whoever does would be handed the session
 	// token, and with a 307 the token to store as well.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	own.Transport = repeating{&wary.Transport{Base: own.Transport, MaxBody: maxAnswer}}
+	own.Transport = &wary.Transport{Base: repeating{cmp.Or(own.Transport, http.DefaultTransport)}, MaxBody: maxAnswer}
 	return &own
 }
 
-// repeating sends a request again when the connection that was kept for it turns out
-// to have been closed, as while the function was frozen: at once, where the SDK waits
-// for up to 2 s. Every call this package makes is safe to repeat.
+// repeating sends a request again when the connection that was kept for it breaks
+// without an answer, having been closed while the function was frozen, say: at once,
+// where the SDK waits for up to 2 s. Every call this package makes is safe to repeat.
 type repeating struct{ base http.RoundTripper }
 
 func (t repeating) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -100,7 +103,7 @@ func (t repeating) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	resp, kept, err := t.send(r, sent)
-	if err != nil && kept && r.Context().Err() == nil {
+	if err != nil && kept && r.Context().Err() == nil && !strings.HasPrefix(err.Error(), "stream error") { // which HTTP/2 goes on after
 		resp, _, err = t.send(r, sent)
 	}
 	return resp, err

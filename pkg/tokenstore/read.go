@@ -193,14 +193,8 @@ func (r *ReadResult) fill(op string, out *secretsmanager.BatchGetSecretValueOutp
 	return false
 }
 
-// namesARN reports whether id is arn, or arn without the hyphen and the six
-// random characters that Secrets Manager puts behind the name, which it accepts
-// in an ARN's place.
+// namesARN reports whether id is arn, or arn without its suffix, which Secrets
+// Manager accepts in an ARN's place.
 func namesARN(id, arn string) bool {
-	const suffix = len("-AbCdEf")
-	if id == arn {
-		return true
-	}
-	return strings.HasPrefix(id, "arn:") && len(arn) == len(id)+suffix &&
-		strings.HasPrefix(arn, id) && arn[len(id)] == '-'
+	return id == arn || strings.HasPrefix(id, "arn:") && id == withoutSuffix(arn)
 }

@@ -210,10 +210,14 @@ func nameOf(secretID string) string {
 	if len(parts) != 7 || parts[0] != "arn" {
 		return secretID
 	}
-	name := parts[6]
-	const suffix = len("-AbCdEf")
-	if end := len(name) - suffix; end > 0 && name[end] == '-' {
-		return name[:end]
+	return withoutSuffix(parts[6])
+}
+
+// withoutSuffix takes off the hyphen and the six random characters that Secrets
+// Manager puts behind a secret's name in its ARN.
+func withoutSuffix(arn string) string {
+	if end := len(arn) - len("-AbCdEf"); end > 0 && arn[end] == '-' {
+		return arn[:end]
 	}
-	return name
+	return arn
 }

@@ -180,7 +180,8 @@ func TestATokenThatCannotBeStoredCostsNoCall(t *testing.T) {
 func TestRequestTokensAreAPromiseToOtherReleases(t *testing.T) {
 	t.Parallel()
 	// Computed with another language's SHA-256 and UUID.
-	current := Current{SecretID: "s", ARN: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s-AbCdEf", VersionID: "v1"}
+	const secrets = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+	current := Current{SecretID: "s", ARN: secrets + "s-AbCdEf", VersionID: "v1"}
 	for _, tc := range []struct {
 		current Current
 		counter int
@@ -192,6 +193,13 @@ func TestRequestTokensAreAPromiseToOtherReleases(t *testing.T) {
 		// A secret that holds nothing tells no ARN, whichever way it was asked for.
 		{Current{SecretID: current.ARN}, 0, "ba2d1daa-f1e3-80e8-beaf-ed24a9294a60"},
 		{Current{SecretID: strings.TrimSuffix(current.ARN, "-AbCdEf")}, 0, "ba2d1daa-f1e3-80e8-beaf-ed24a9294a60"},
+		// What is cut off, and what is not.
+		{Current{SecretID: "app-AbCdEf"}, 0, "429e2595-1d67-82cc-8e41-d10ab80cea4d"},
+		{Current{SecretID: secrets + "app-db/api"}, 0, "21afa2b3-05c1-82a1-9e8a-d8edb2f7d012"},
+		{Current{SecretID: secrets + "-AbCdEf"}, 0, "b3ec24b5-0582-8de4-bce7-1777cb84f636"},
+		{Current{SecretID: secrets + "s:t-AbCdEf"}, 0, "ba58206f-2f1b-88e9-b441-78b6d3cf4487"},
+		{Current{SecretID: "x" + current.ARN[1:]}, 0, "74255afd-d8d0-8e7b-940b-6d8ad52121dc"},
+		{Current{SecretID: "arn:aws:secretsmanager:eu-west-1:123456789012:secret"}, 0, "411f4f82-ab1e-8015-8bbd-0ee5f417869c"},
 	} {
 		got := requestToken(tc.current, tc.counter)
 		if got != tc.want {

@@ -107,7 +107,7 @@ func storey(path string) (n int, inside bool) {
 // knows its own stage and those before it. The first stage is what all stand on;
 // externalaccount is last since it composes the others.
 var flow = [][]string{
-	{"secret", "jsondoc", "internal/googleapi", "internal/flight", "internal/bearer", "internal/wary"},
+	{"secret", "jsondoc", "internal/googleapi", "internal/awsquery", "internal/flight", "internal/bearer", "internal/wary"},
 	{"supplier"}, {"subjecttoken"}, {"googlests"}, {"impersonate", "tokeninfo"}, {"tokenstore"}, {"tokensource"},
 	{"externalaccount"},
 	{"oauth2adapter"},

@@ -35,7 +35,13 @@ type round struct {
 	expires bool            // the key does
 	forced  bool            // somebody was ordered to write
 	current map[string]bool // versions to which an AWSCURRENT moved
-	done    []done
+	// late are those of them that took the place of a rotation that had just ended.
+	// What internal/keeper's rotation.go tells has come true: a scheduled run that had
+	// read the secret, and perhaps minted, before the rotation ended stored after it.
+	// Who had read the rotation's version may store after that run, as the two derive
+	// different versions.
+	late map[string]bool
+	done []done
 
 	paused    map[string]bool // secrets that were when it began
 	acted     string          // the secret that a person paused or resumed
@@ -61,7 +67,7 @@ func (i *inspector) begin() *round {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.cloud.ResetCalls()
-	i.round = &round{began: time.Now(), current: map[string]bool{}, paused: maps.Clone(i.pauses.on)}
+	i.round = &round{began: time.Now(), current: map[string]bool{}, late: map[string]bool{}, paused: maps.Clone(i.pauses.on)}
 	return i.round
 }
 
@@ -91,8 +97,9 @@ func (i *inspector) target(secret string) keeper.Target {
 func (i *inspector) inspectMove(secret string, from, to fakecloud.SecretVersion) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	overtaken := i.overtaken(from.ID)
-	i.round.current[to.ID] = true
+	late := i.rotations[from.ID] && i.round.current[from.ID]
+	overtaken := late || i.round.late[from.ID]
+	i.round.current[to.ID], i.round.late[to.ID] = true, late
 	if mark(to) != "" {
 		i.inspectMark(secret, to)
 		return
@@ -155,13 +162,6 @@ func (i *inspector) believed(token tokenstore.Token) bool {
 	return !slices.ContainsFunc(i.round.clocks, func(ahead time.Duration) bool {
 		return !token.Credible(i.round.began.Add(ahead)) || !token.Credible(time.Now().Add(ahead))
 	})
-}
-
-// overtaken reports whether a version is a rotation's that has just ended. What
-// internal/keeper's rotation.go tells then comes true: a scheduled run that had read
-// the secret, and perhaps minted, before the rotation ended stores after it.
-func (i *inspector) overtaken(version string) bool {
-	return i.rotations[version] && i.round.current[version]
 }
 
 // minted is how often Google has given out a token: two ID tokens of the same second

@@ -20,7 +20,7 @@ type EndpointError struct {
 
 func (e *EndpointError) Error() string { return e.Found + "; want " + e.Want }
 
-// ParseEndpoint parses the URL of a service and checks it with [CheckEndpoint],
+// ParseEndpoint parses the URL of a service and checks it with checkEndpoint,
 // or, if allowAny, only that it is http or https and has a host. It fails with
 // an *[EndpointError], which never shows a password that stands in the URL.
 func ParseEndpoint(raw, service, universe string, allowAny bool) (*url.URL, error) {
@@ -29,7 +29,7 @@ func ParseEndpoint(raw, service, universe string, allowAny bool) (*url.URL, erro
 		return nil, &EndpointError{Found: "a text that does not parse as a URL", Want: endpointForms(service, universe)}
 	}
 	if !allowAny {
-		if err := CheckEndpoint(u, service, universe); err != nil {
+		if err := checkEndpoint(u, service, universe); err != nil {
 			return nil, err
 		}
 		return u, nil
@@ -40,7 +40,7 @@ func ParseEndpoint(raw, service, universe string, allowAny bool) (*url.URL, erro
 	return u, nil
 }
 
-// CheckEndpoint tells why a URL may not be called as a service ("sts",
+// checkEndpoint tells why a URL may not be called as a service ("sts",
 // "iamcredentials") of a universe (zero: "googleapis.com"). Allowed are https
 // and Google's host forms: SERVICE.U, X.SERVICE.U, SERVICE.X.U, X-SERVICE.U,
 // SERVICE-X.p.U, SERVICE.REGION.rep.U, each with one label for X. It fails with
@@ -53,11 +53,9 @@ func ParseEndpoint(raw, service, universe string, allowAny bool) (*url.URL, erro
 // The universe comes from the same file, and any domain can be one: whoever writes
 // the file chooses the cloud by it. What the check holds is that within it no host
 // is chosen, and so that a file whose universe a person knows goes nowhere else.
-func CheckEndpoint(u *url.URL, service, universe string) error {
+func checkEndpoint(u *url.URL, service, universe string) error {
 	found := ""
 	switch {
-	case u == nil:
-		found = "no URL"
 	case u.Scheme != "https":
 		found = fmt.Sprintf("the scheme %q", bounded(printable(u.Scheme), maxCode))
 	case u.User != nil:
@@ -74,7 +72,7 @@ func CheckEndpoint(u *url.URL, service, universe string) error {
 	return &EndpointError{Found: found, Want: endpointForms(service, universe)}
 }
 
-// endpointForms lists what CheckEndpoint allows.
+// endpointForms lists what checkEndpoint allows.
 func endpointForms(service, universe string) string {
 	if universe == "" {
 		universe = DefaultUniverse

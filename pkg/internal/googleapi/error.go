@@ -48,6 +48,8 @@ type Error struct {
 	Attempts int
 	// Err is the transport's or the context's error, if there was one.
 	Err error
+	// lostKept: a connection that had been kept broke.
+	lostKept bool
 }
 
 // Error gives code, message and circumstances: "invalid_grant: … (HTTP 400)".
@@ -88,12 +90,15 @@ func ended(ctx context.Context, attempts int, last *Error) *Error {
 }
 
 // noAnswer is the failure of an attempt that brought no whole answer.
-func (c *Caller) noAnswer(req Request, err error) *Error {
+func (c *Caller) noAnswer(req Request, err error, kept bool) *Error {
 	m := newMask(req)
 	e := &Error{Code: CodeUnreachable, Message: m.text(err.Error(), maxMessage), Retryable: !untrusted(err), Err: m.err(err)}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		e.Code = CodeTimeout
 	}
+	// HTTP/2 keeps a connection of which one stream was reset: by a server that has
+	// too much to do, say.
+	e.lostKept = kept && e.Code == CodeUnreachable && !strings.Contains(err.Error(), "stream error: ")
 	if req.Context().Err() != nil {
 		e.Message = fmt.Sprintf("no answer within %v", c.attemptTimeout())
 	}

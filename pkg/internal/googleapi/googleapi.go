@@ -64,9 +64,9 @@ type Answer struct {
 //
 // Failures that may pass are tried again after a jittered wait, or after what
 // Retry-After asks if that is longer; the first at once, if it is that a connection
-// which the shared transport had kept was closed. When there is no time left for
-// that inside ctx's deadline, the failure is returned at once instead of a late and
-// less telling "deadline exceeded".
+// which the shared transport had kept broke. When there is no time left for that
+// inside ctx's deadline, the failure is returned at once instead of a late and less
+// telling "deadline exceeded".
 func (c *Caller) Call(ctx context.Context, build func(ctx context.Context) (Request, error)) (*Answer, error) {
 	var intervals *backoff.ExponentialBackOff // most calls need none
 	var last *Error
@@ -74,7 +74,6 @@ func (c *Caller) Call(ctx context.Context, build func(ctx context.Context) (Requ
 		if ctx.Err() != nil {
 			return nil, ended(ctx, attempt-1, last)
 		}
-		dialled := c.dialled()
 		answer, failure, err := c.attempt(ctx, build)
 		switch {
 		case err != nil:
@@ -96,7 +95,7 @@ func (c *Caller) Call(ctx context.Context, build func(ctx context.Context) (Requ
 		// The connection was kept, and closed while the function was frozen: no
 		// reason to wait. HTTP/1.1's transport does the same by itself, if nothing was
 		// written before it noticed; HTTP/2's does not.
-		if attempt == 1 && failure.Code == CodeUnreachable && dialled >= 0 && c.dialled() == dialled {
+		if attempt == 1 && failure.lostKept {
 			wait = 0
 		}
 		if !affordable(ctx, wait) {
@@ -118,12 +117,12 @@ func (c *Caller) attempt(ctx context.Context, build func(context.Context) (Reque
 	}
 	// The transport and not http.Client.Do: that would keep cookies, and would
 	// put the whole Location into its error when it cannot parse it.
-	resp, err := c.transport().RoundTrip(req.Request)
+	resp, kept, err := c.roundTrip(req.Request)
 	if err == nil && (resp == nil || resp.Body == nil) {
 		err = fmt.Errorf("the transport %T returned no answer and no error", c.transport())
 	}
 	if err != nil {
-		return nil, c.noAnswer(req, err), nil
+		return nil, c.noAnswer(req, err, kept), nil
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
@@ -132,7 +131,7 @@ func (c *Caller) attempt(ctx context.Context, build func(context.Context) (Reque
 	body, err := readBody(resp)
 	switch {
 	case err != nil:
-		return nil, c.noAnswer(req, fmt.Errorf("the answer broke off: %w", err)), nil
+		return nil, c.noAnswer(req, fmt.Errorf("the answer broke off: %w", err), kept), nil
 	case len(body) > MaxBody:
 		return nil, tooLarge(resp), nil
 	}

@@ -1,10 +1,10 @@
 package googleapi
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,26 +39,23 @@ var sharedTransport = sync.OnceValue(func() http.RoundTripper {
 	return forGoogle(standard)
 })
 
-// transport counts the connections that it makes.
-type transport struct {
-	*http.Transport
-	dialled atomic.Int64
-}
+// transport is a shared one, of which is told whether it had kept a connection.
+type transport struct{ *http.Transport }
 
-// dialled is how many connections the shared transport has made, -1 if calls are
-// made by another.
-func (c *Caller) dialled() int64 {
-	if t, ok := c.transport().(*transport); ok {
-		return t.dialled.Load()
+// roundTrip sends a request, and tells whether over a connection that the shared
+// transport had kept. Of another it is not asked: that costs a mint some allocations.
+func (c *Caller) roundTrip(r *http.Request) (_ *http.Response, kept bool, _ error) {
+	t, ours := c.transport().(*transport)
+	if !ours {
+		resp, err := c.transport().RoundTrip(r)
+		return resp, false, err
 	}
-	return -1
-}
-
-func (t *transport) counting(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
-	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		t.dialled.Add(1)
-		return dial(ctx, network, address)
-	}
+	var reused atomic.Bool
+	resp, err := t.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { reused.Store(false) }, // again, if the one that was kept is dead
+		GotConn: func(got httptrace.GotConnInfo) { reused.Store(got.Reused) },
+	})))
+	return resp, reused.Load(), err
 }
 
 // forGoogle is a transport like the standard one (its proxies, its HTTP/2, its
@@ -66,7 +63,7 @@ func (t *transport) counting(dial func(ctx context.Context, network, address str
 // dead address use up an attempt.
 func forGoogle(standard *http.Transport) *transport {
 	t := &transport{Transport: standard.Clone()}
-	t.counting((&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext)
+	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 5 * time.Second
 	// The standard two would have the rotator's 16 callers shake hands anew for
 	// most calls wherever HTTP/2 is not to be had, as behind some proxies.

@@ -229,13 +229,13 @@ func TestAConnectionThatWasClosedCostsNoWait(t *testing.T) {
 					var dead atomic.Bool
 					transport := forGoogle(http.DefaultTransport.(*http.Transport))
 					defer transport.CloseIdleConnections()
-					transport.counting(func(ctx context.Context, _, _ string) (net.Conn, error) {
+					transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 						conn, err := network.dial(ctx, "", "")
 						if network.dialled.Load() == 1 && !noticed {
 							conn = &deaf{Conn: conn, dead: &dead, closed: make(chan struct{})}
 						}
 						return conn, err
-					})
+					}
 					transport.TLSClientConfig.RootCAs = x509.NewCertPool()
 					transport.TLSClientConfig.RootCAs.AddCert(server.Certificate())
 					c := Caller{HTTPClient: &http.Client{Transport: transport}}
@@ -299,10 +299,10 @@ func TestANewConnectionThatIsClosedIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		transport := forGoogle(http.DefaultTransport.(*http.Transport))
-		transport.counting(func(context.Context, string, string) (net.Conn, error) {
+		transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			return ours, theirs.Close()
-		})
+		}
 		c := Caller{HTTPClient: &http.Client{Transport: transport}, MaxAttempts: 2}
 		began := time.Now()
 		_, err := c.Call(t.Context(), get)

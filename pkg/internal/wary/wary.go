@@ -3,12 +3,14 @@ package wary
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 )
 
@@ -17,9 +19,12 @@ import (
 // that is no URL, and of HTTP/2 the data of a GOAWAY and the name of a header: with a
 // token in it, if that is what came, or the key that was sent.
 //
-// It fails as Base does while there is no connection (a name, a proxy, TLS), and
-// of the errors after that it keeps those that only tell how the connection ended:
-// net.Errors, io.EOF, io.ErrUnexpectedEOF, and what ended the request's context.
+// It fails as Base does until somebody has been reached. Of the errors after that it
+// keeps those that only tell how the connection ended: net.Errors, io.EOF,
+// io.ErrUnexpectedEOF, what ended the request's context, TLS's and, of a proxy, the
+// text of an HTTP status.
+//
+// A Location that is no URL is left out of the answer.
 //
 // Safe for concurrent use if Base is.
 type Transport struct {
@@ -34,8 +39,8 @@ type Transport struct {
 var ErrTooLong = errors.New("the answer is too long")
 
 var (
-	errUnread  = errors.New("the connection broke, or what answered does not speak HTTP")
-	errNowhere = errors.New("the answer points to what is no URL")
+	errUnread = errors.New("the connection broke, or what answered does not speak HTTP")
+	errProxy  = errors.New("the proxy refused the connection, or does not speak HTTP")
 )
 
 // RoundTrip fails as told above.
@@ -44,14 +49,20 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	var connected atomic.Bool
+	// reached is somebody, connected is who was asked for. GetConn comes again if a
+	// connection that was kept is dead.
+	var reached, connected atomic.Bool
 	ctx := r.Context()
 	resp, err := base.RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+		GetConn:     func(string) { reached.Store(false); connected.Store(false) },
+		ConnectDone: func(_, _ string, err error) { reached.Store(reached.Load() || err == nil) },
+		GotConn:     func(httptrace.GotConnInfo) { connected.Store(true) },
 	})))
 	switch {
 	case err != nil && connected.Load():
-		return nil, unquoted(ctx, err)
+		return nil, unquoted(ctx, err, errUnread)
+	case err != nil && reached.Load() && !isStatus(err.Error()):
+		return nil, unquoted(ctx, err, errProxy)
 	case err != nil || resp == nil || resp.Body == nil:
 		return resp, err
 	case t.MaxBody > 0 && resp.ContentLength > t.MaxBody:
@@ -59,8 +70,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, t.tooLong()
 	}
 	if _, err := r.URL.Parse(resp.Header.Get("Location")); err != nil {
-		resp.Body.Close()
-		return nil, errNowhere
+		resp.Header.Del("Location")
 	}
 	resp.Body = &body{ReadCloser: resp.Body, ctx: ctx, transport: t, left: t.MaxBody}
 	return resp, nil
@@ -93,15 +103,29 @@ func (b *body) Read(p []byte) (int, error) {
 	if err == nil || err == io.EOF {
 		return n, err
 	}
-	return n, unquoted(b.ctx, err)
+	return n, unquoted(b.ctx, err, errUnread)
 }
 
-// unquoted is err, unless that may quote what came over the connection.
-func unquoted(ctx context.Context, err error) error {
+// unquoted is err, or instead if that may quote what came over the connection.
+func unquoted(ctx context.Context, err, instead error) error {
 	var network net.Error
-	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	if errors.As(err, &network) || errors.As(err, &certificate) || errors.As(err, &record) || strings.HasPrefix(err.Error(), "tls: ") ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)) {
 		return err
 	}
-	return errUnread
+	return instead
+}
+
+// isStatus reports whether a text is that of an HTTP status, which is what
+// net/http makes its error of when a proxy refuses a connection.
+func isStatus(text string) bool {
+	for code := http.StatusMultipleChoices; code <= http.StatusNetworkAuthenticationRequired; code++ {
+		if known := http.StatusText(code); known != "" && known == text {
+			return true
+		}
+	}
+	return false
 }

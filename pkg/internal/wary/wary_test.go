@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/wifmint/wifmint/pkg/internal/wary"
@@ -58,7 +60,6 @@ func TestNoErrorQuotesWhatAnswered(t *testing.T) {
 		"an encoding that nobody has":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + planted + "\r\n\r\n",
 		"a trailer that is none":       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n" + planted + "\r\n\r\n",
 		"a trailer that may not be":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Length\r\n\r\n" + planted,
-		"a redirect to no URL":         "HTTP/1.1 302 Found\r\nLocation: https://%zz/" + planted + "\r\n\r\n",
 		"a chunk whose length is none": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + planted + "\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,6 +75,104 @@ func TestNoErrorQuotesWhatAnswered(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An http.Client would quote it.
+func TestALocationThatIsNoURLIsLeftOut(t *testing.T) {
+	t.Parallel()
+	if _, err := get(t.Context(), &wary.Transport{Base: answering("HTTP/1.1 302 Found\r\nLocation: https://%zz/" + planted + "\r\n\r\n")}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A proxy is sent a password, and says what it likes. It may say an HTTP status.
+func TestNoErrorQuotesAProxy(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]string{
+		"407 " + planted:                    "the proxy refused the connection, or does not speak HTTP",
+		planted:                             "the proxy refused the connection, or does not speak HTTP",
+		"407 Proxy Authentication Required": "Proxy Authentication Required",
+	} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0") // of connections that a net.Dialer makes
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { // ends with the listener, and each connection with its answer
+			for {
+				c, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+					_, _ = io.WriteString(c, "HTTP/1.1 "+said+"\r\n\r\n")
+				}
+				c.Close()
+			}
+		}()
+		base := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: listener.Addr().String()})}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.invalid/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (&wary.Transport{Base: base}).RoundTrip(r); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %q", said, err, want)
+		}
+		listener.Close()
+	}
+}
+
+// net/http takes the kept connection, finds it dead and dials anew by itself: what
+// that fails with is not what somebody answered.
+func TestWhyAnotherDialFailsIsTold(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("refused")
+	var first *mortal
+	base := answering("HTTP/1.1 204 No Content\r\n\r\n")
+	base.DisableKeepAlives = false
+	dial := base.DialContext
+	base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if first != nil {
+			return nil, refused
+		}
+		c, err := dial(ctx, network, address)
+		first = &mortal{Conn: c, closed: make(chan struct{})}
+		return first, err
+	}
+	transport := &wary.Transport{Base: base}
+	if _, err := get(t.Context(), transport); err != nil {
+		t.Fatal(err)
+	}
+	first.dead.Store(true)
+	if _, err := get(t.Context(), transport); !errors.Is(err, refused) {
+		t.Error(err)
+	}
+}
+
+// mortal is a connection that may die without a word.
+type mortal struct {
+	net.Conn
+	dead   atomic.Bool
+	closed chan struct{}
+}
+
+func (m *mortal) Write(p []byte) (int, error) {
+	if m.dead.Load() {
+		return 0, net.ErrClosed
+	}
+	return m.Conn.Write(p)
+}
+
+func (m *mortal) Read(p []byte) (int, error) {
+	n, err := m.Conn.Read(p)
+	if err != nil { // the other end has hung up, which nobody is told
+		<-m.closed
+	}
+	return n, err
+}
+
+func (m *mortal) Close() error {
+	defer close(m.closed)
+	return m.Conn.Close()
 }
 
 func TestErrorsThatQuoteNothingAreKept(t *testing.T) {
