@@ -106,7 +106,7 @@ func handshakeRows(f fleet, ours, theirs *handshakes) []row {
 	}
 	rows = append(rows,
 		row{
-			what: during, peer: theirs.of.String(),
+			what:  during,
 			ratio: float64(ours.google.handshakes()+ours.secrets.handshakes()) / float64(theirs.google.handshakes()+theirs.secrets.handshakes()),
 			this:  ours.kept(), that: theirs.kept(),
 		},
@@ -116,7 +116,7 @@ func handshakeRows(f fleet, ours, theirs *handshakes) []row {
 			this: fmt.Sprintf("%v %d", ours.of, ours.thawed.handshakes()), that: fmt.Sprintf("resumed %d", ours.thawed.resumed),
 		},
 		row{
-			what: "full TLS handshakes " + after, peer: theirs.of.String(),
+			what:  "full TLS handshakes " + after,
 			ratio: float64(ours.thawed.full) / float64(theirs.thawed.full),
 			this:  ours.shaken(), that: theirs.shaken(),
 		})

@@ -83,7 +83,7 @@ func exchangeRows(ctx context.Context) ([]row, error) {
 	var rows []row
 	for i, theirs := range all[1:] {
 		rows = append(rows, row{
-			what: "bytes on the wire of an exchange", peer: theirs.name, ratio: bytes[0].ratio(bytes[1+i]),
+			what: "bytes on the wire of an exchange", ratio: bytes[0].ratio(bytes[1+i]),
 			this: ours.name + " " + bytes[0].in(octets), that: theirs.name + " " + bytes[1+i].in(octets),
 		})
 	}
