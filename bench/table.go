@@ -15,7 +15,7 @@ type row struct {
 	// this and that are the two sides, as text.
 	this, that string
 	// peer is what stands on that side, for the plot of ratios, which shows the rows
-	// that have one.
+	// that have one: what of such a row has to fit beside the bars, some 55 letters.
 	peer string
 	// curve is what the ratio was found from, for the plot of growth.
 	curve *curve
