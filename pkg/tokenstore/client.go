@@ -112,6 +112,7 @@ func (t repeating) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t repeating) send(r *http.Request, sent []byte) (_ *http.Response, kept bool, _ error) {
 	var reused atomic.Bool
 	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { reused.Store(false) }, // again, if the one that was kept is dead
 		GotConn: func(got httptrace.GotConnInfo) { reused.Store(got.Reused) },
 	}))
 	if r.Body != nil {

@@ -62,6 +62,17 @@ func TestNoFunctionLinksWhatIsSlowToStart(t *testing.T) {
 	}
 }
 
+// What has internal/netlog linked calls it: it has one function.
+func TestEveryProgramHidesWhatTheNetworkLogs(t *testing.T) {
+	t.Parallel()
+	packages := load(t)
+	for _, program := range []string{"functions/minter", "functions/rotator", "layers/metadata", "cmd/wifmint"} {
+		if packages.chain(module+"/"+program, module+"/internal/netlog") == nil {
+			t.Errorf("%s does not call netlog.Hide: net/http would log what servers send after an answer", program)
+		}
+	}
+}
+
 // storeys are the folders of the module, from the ground. Nobody imports from
 // above their own.
 var storeys = [][]string{{"pkg"}, {"internal"}, {"cmd", "functions", "layers", "examples"}, {"tests"}}
